@@ -1,0 +1,28 @@
+"""Selection: what of a run a view looks at. One frozen value, so that it is a link, a cache key and a caption."""
+
+from dataclasses import dataclass
+
+from morphoquant.core.modality import Modality, Position
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Filters shared by all views; a view uses those it names.
+
+    Attributes:
+        layer: full name of a linear; its input is that of its group.
+        component: part of the model ("language", "vision", "audio", "connector", "head"), absent for all.
+        role: "q_proj", "down_proj", ... absent for all.
+        modalities: those to show, in this order; empty for all that are present.
+        positions: position classes to include.
+        channel: input channel, absent for all.
+        measure: name of a measure for views that offer several.
+    """
+
+    layer: str | None = None
+    component: str | None = None
+    role: str | None = None
+    modalities: tuple[Modality, ...] = ()
+    positions: tuple[Position, ...] = (Position.REST,)
+    channel: int | None = None
+    measure: str | None = None

@@ -1,0 +1,150 @@
+"""Every table of a run folder: its columns, types and units. The contract between the engine and the dashboard.
+
+An absent modality has no row. A measure that does not apply is null; it is never zero and never NaN.
+Sums are stored, not ratios, so that tables of two halves add up and decibels are never averaged.
+"""
+
+import pyarrow as pa
+
+SCHEMA_VERSION = 1
+
+_KEY = pa.dictionary(pa.int32(), pa.string())
+
+
+def _column(name: str, kind: pa.DataType, unit: str, meaning: str, null: bool = False) -> pa.Field:
+    return pa.field(name, kind, nullable=null, metadata={"unit": unit, "meaning": meaning})
+
+
+_GROUP = _column("group", _KEY, "name", "first linear that received this input; its followers share the row")
+_LAYER = _column("layer", _KEY, "name", "full module path of the linear")
+_MODALITY = _column("modality", _KEY, "name", "text, image, audio, video, special or unknown")
+_POSITION = _column("position", _KEY, "name", "first or rest of the sequence")
+_CHANNEL = _column("channel", pa.int32(), "index", "input channel")
+_COUNT = _column("count", pa.int64(), "tokens", "rows seen, finite or not, padding excluded")
+
+LAYERS = pa.schema(
+    [
+        _LAYER,
+        _GROUP,
+        _column("component", _KEY, "name", "language, vision, audio, connector or head"),
+        _column("block", pa.int32(), "index", "decoder or encoder block", null=True),
+        _column("role", _KEY, "name", "last part of the module path"),
+        _column("in_features", pa.int32(), "channels", "K, width of the input"),
+        _column("out_features", pa.int32(), "channels", "N, width of the output"),
+    ]
+)
+
+TOKENS = pa.schema(
+    [
+        _column("sample", pa.int32(), "index", "sample of the data set"),
+        _MODALITY,
+        _POSITION,
+        _COUNT,
+    ]
+)
+
+CHANNEL_STATS = pa.schema(
+    [
+        _GROUP,
+        _MODALITY,
+        _POSITION,
+        _CHANNEL,
+        _COUNT,
+        _column("nan_count", pa.int64(), "values", "NaN values, excluded from every other column but count"),
+        _column("inf_count", pa.int64(), "values", "infinite values, likewise excluded"),
+        _column("min", pa.float32(), "activation", "exact smallest finite value", null=True),
+        _column("max", pa.float32(), "activation", "exact largest finite value", null=True),
+        _column("mean", pa.float64(), "activation", "arithmetic mean of the finite values", null=True),
+        _column("m2", pa.float64(), "activation^2", "sum of squared deviations from the mean", null=True),
+        _column("m3", pa.float64(), "activation^3", "sum of cubed deviations from the mean", null=True),
+        _column("m4", pa.float64(), "activation^4", "sum of fourth powers of deviations from the mean", null=True),
+        _column("sum_abs", pa.float64(), "activation", "sum of absolute values", null=True),
+    ]
+)
+
+HISTOGRAMS = pa.schema(
+    [
+        _GROUP,
+        _MODALITY,
+        _POSITION,
+        _CHANNEL,
+        _column("bins", pa.list_(pa.uint16()), "index", "bins that hold a value, ascending; edges in stats/bins.py"),
+        _column("counts", pa.list_(pa.uint32()), "values", "values in each of `bins`"),
+        _column("largest", pa.list_(pa.float32()), "activation", "exact values of largest magnitude, descending; also in the bins"),
+    ]
+)
+
+TOKEN_SAMPLE = pa.schema(
+    [
+        _GROUP,
+        _MODALITY,
+        _POSITION,
+        _column("priority", pa.uint64(), "hash", "seeded hash of the token; the reservoir keeps the smallest"),
+        _column("values", pa.list_(pa.float32()), "activation", "the row, all channels"),
+    ]
+)
+
+GRIDS = pa.schema(
+    [
+        _GROUP,
+        _CHANNEL,
+        _column("score", pa.float64(), "activation", "dispersion score D_c", null=True),
+        _column("masked", pa.bool_(), "flag", "outlier channel whose large values bypass the grid"),
+        _column("base_low", pa.float64(), "activation", "lower edge before the search"),
+        _column("base_high", pa.float64(), "activation", "upper edge before the search"),
+        _column("low", pa.float64(), "activation", "lower edge of the grid in use"),
+        _column("high", pa.float64(), "activation", "upper edge of the grid in use"),
+        _column("step", pa.float64(), "activation", "distance of two levels"),
+        _column("zero_point", pa.float64(), "code", "code of the value zero"),
+        _column("code_low", pa.int32(), "code", "smallest code"),
+        _column("code_high", pa.int32(), "code", "largest code"),
+        _column("bypass_limit", pa.float64(), "activation", "magnitude above which a masked channel bypasses", null=True),
+    ]
+)
+
+GRID_USE = pa.schema(
+    [
+        _GROUP,
+        _MODALITY,
+        _POSITION,
+        _CHANNEL,
+        _COUNT,
+        _column("clipped", pa.int64(), "values", "values beyond the grid by more than half a step, not bypassed"),
+        _column("bypassed", pa.int64(), "values", "values kept in full precision"),
+        _column("signal_sq", pa.float64(), "activation^2", "sum of squares of the input"),
+        _column("clip_sq", pa.float64(), "activation^2", "squared error of the clipped values"),
+        _column("round_sq", pa.float64(), "activation^2", "squared error of all other values"),
+    ]
+)
+
+ERRORS = pa.schema(
+    [
+        _LAYER,
+        _MODALITY,
+        _POSITION,
+        _column("tap", _KEY, "name", "input (under the group's first linear) or output of the linear"),
+        _column("source", _KEY, "name", "what was quantised: weight, activation or both"),
+        _column("tokens", pa.int64(), "tokens", "rows measured"),
+        _column("width", pa.int32(), "channels", "values in a row"),
+        _column("signal_sq", pa.float64(), "activation^2", "sum of squares of the full-precision values"),
+        _column("error_sq", pa.float64(), "activation^2", "sum of squares of the error"),
+        _column("cosine_sum", pa.float64(), "1", "sum over tokens of the cosine to full precision"),
+        _column("cosine_min", pa.float64(), "1", "smallest cosine of a token"),
+        _column("clip_sq", pa.float64(), "activation^2", "part of error_sq from clipped values; input only", null=True),
+        _column("round_sq", pa.float64(), "activation^2", "part of error_sq from rounding; input only", null=True),
+        _column("outlier_signal_sq", pa.float64(), "activation^2", "part of signal_sq in outlier channels; input only", null=True),
+        _column("outlier_error_sq", pa.float64(), "activation^2", "part of error_sq in outlier channels; input only", null=True),
+        _column("bypassed", pa.int64(), "values", "values kept in full precision; input only", null=True),
+    ]
+)
+
+TABLES: dict[str, pa.Schema] = {
+    "layers": LAYERS,
+    "tokens": TOKENS,
+    "channel_stats": CHANNEL_STATS,
+    "histograms": HISTOGRAMS,
+    "token_sample": TOKEN_SAMPLE,
+    "grids": GRIDS,
+    "grid_use": GRID_USE,
+    "errors": ERRORS,
+}
