@@ -46,7 +46,9 @@ class QuantSpec:
             if bits != FULL_PRECISION_BITS and not 2 <= bits <= 8:
                 raise SpecError(f"cannot quantise to {bits} {side} bits: allowed are 2 to 8, or 16 for none; {_EXPECTED}")
         if self.a_granularity not in ACTIVATION_GRANULARITIES:
-            raise SpecError(f"unknown activation granularity {self.a_granularity!r}: allowed are {', '.join(ACTIVATION_GRANULARITIES)}.")
+            raise SpecError(
+                f"unknown activation granularity {self.a_granularity!r}: allowed are {', '.join(ACTIVATION_GRANULARITIES)}."
+            )
         if self.w_format not in WEIGHT_FORMATS:
             raise SpecError(f"unknown weight format {self.w_format!r}: allowed are {', '.join(WEIGHT_FORMATS)}.")
         if self.w_format == "nf4" and (self.w_bits != 4 or self.w_group is not None):

@@ -70,7 +70,9 @@ HISTOGRAMS = pa.schema(
         _CHANNEL,
         _column("bins", pa.list_(pa.uint16()), "index", "bins that hold a value, ascending; edges in stats/bins.py"),
         _column("counts", pa.list_(pa.uint32()), "values", "values in each of `bins`"),
-        _column("largest", pa.list_(pa.float32()), "activation", "exact values of largest magnitude, descending; also in the bins"),
+        _column(
+            "largest", pa.list_(pa.float32()), "activation", "exact values of largest magnitude, descending; also in the bins"
+        ),
     ]
 )
 
@@ -132,7 +134,9 @@ ERRORS = pa.schema(
         _column("cosine_min", pa.float64(), "1", "smallest cosine of a token"),
         _column("clip_sq", pa.float64(), "activation^2", "part of error_sq from clipped values; input only", null=True),
         _column("round_sq", pa.float64(), "activation^2", "part of error_sq from rounding; input only", null=True),
-        _column("outlier_signal_sq", pa.float64(), "activation^2", "part of signal_sq in outlier channels; input only", null=True),
+        _column(
+            "outlier_signal_sq", pa.float64(), "activation^2", "part of signal_sq in outlier channels; input only", null=True
+        ),
         _column("outlier_error_sq", pa.float64(), "activation^2", "part of error_sq in outlier channels; input only", null=True),
         _column("bypassed", pa.int64(), "values", "values kept in full precision; input only", null=True),
     ]

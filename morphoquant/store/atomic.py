@@ -1,0 +1,58 @@
+"""Files that are either whole or not there: written to a sibling, then moved into place."""
+
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from morphoquant.core.errors import StoreError
+
+TEMPORARY_SUFFIX = ".tmp"
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yields a temporary sibling of `path` to write to; moves it into place if the block succeeds, else removes it.
+
+    Raises:
+        StoreError: the disk is full or the folder cannot be written to.
+    """
+    sibling = path.with_name(f"{path.name}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield sibling
+        with sibling.open("rb") as written:
+            os.fsync(written.fileno())
+        os.replace(sibling, path)
+    except OSError as error:
+        raise StoreError(_explain(error, path)) from error
+    finally:
+        sibling.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes `text` to `path` in UTF-8, whole or not at all."""
+    with replacing(path) as sibling:
+        sibling.write_text(text, encoding="utf-8")
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Writes `data` to `path`, whole or not at all."""
+    with replacing(path) as sibling:
+        sibling.write_bytes(data)
+
+
+def sweep(folder: Path) -> None:
+    """Removes what an interrupted writer left below `folder`. Only the holder of the folder's lock may call it."""
+    for leftover in folder.rglob(f"*{TEMPORARY_SUFFIX}"):
+        leftover.unlink(missing_ok=True)
+
+
+def _explain(error: OSError, path: Path) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"the disk is full while writing {path.name}: free some space and run the same command again, it resumes."
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"cannot write {path}: the folder must be writable, choose another with --cache."
+    return f"cannot write {path}: {error.strerror or error}; check the disk and run the same command again, it resumes."

@@ -1,0 +1,107 @@
+"""RunStore: the run folders below one cache folder.
+
+`<cache>/runs` holds what was made here; `<cache>/stored` holds runs shipped with the project and is never written to.
+"""
+
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from morphoquant.core.errors import StoreError, UnknownNameError
+from morphoquant.core.plan import RunPlan
+from morphoquant.store.header import RunHeader
+from morphoquant.store.run import Run
+from morphoquant.store.writer import RunWriter
+
+_RUN_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,120}")
+
+
+@dataclass(frozen=True)
+class RunEntry:
+    """One folder of the store: its header, or the sentence that says why it cannot be read."""
+
+    run_id: str
+    header: RunHeader | None
+    problem: str | None
+
+
+class RunStore:
+    """Finds, opens, makes and removes runs.
+
+    Args:
+        cache: the cache folder; it need not exist.
+    """
+
+    def __init__(self, cache: Path | str):
+        self.cache = Path(cache)
+        self.roots = (self.cache / "runs", self.cache / "stored")
+
+    def entries(self) -> list[RunEntry]:
+        """All run folders, newest first, damaged ones last."""
+        entries = {}
+        for root in self.roots:
+            for folder in sorted(root.iterdir()) if root.is_dir() else ():
+                if folder.is_dir() and folder.name not in entries:
+                    entries[folder.name] = _entry(folder)
+        created = {run_id: entry.header.created if entry.header else "" for run_id, entry in entries.items()}
+        return sorted(entries.values(), key=lambda entry: created[entry.run_id], reverse=True)
+
+    def open(self, run_id: str) -> Run:
+        """Opens a run for reading.
+
+        Raises:
+            StoreError: the identifier is malformed or the folder is damaged.
+            UnknownNameError: no such run.
+        """
+        folder = self._find(check_run_id(run_id))
+        if folder is None:
+            raise UnknownNameError("run", run_id, [entry.run_id for entry in self.entries()])
+        return Run(folder, RunHeader.read(folder))
+
+    def finished(self, plan: RunPlan) -> Run | None:
+        """The finished run of an equal plan, absent if there is none."""
+        folder = self._find(plan.run_id)
+        entry = _entry(folder) if folder else None
+        return Run(folder, entry.header) if entry and entry.header and entry.header.status == "finished" else None
+
+    def writer(self, plan: RunPlan) -> RunWriter:
+        """Starts or resumes the run of `plan`."""
+        return RunWriter(self.roots[0] / plan.run_id, plan)
+
+    def delete(self, run_id: str) -> None:
+        """Removes a run made here, damaged or not.
+
+        Raises:
+            StoreError: the run is shipped with the project, or the identifier is malformed.
+        """
+        folder = self.roots[0] / check_run_id(run_id)
+        if not folder.is_dir():
+            if (self.roots[1] / run_id).is_dir():
+                raise StoreError(f"run {run_id!r} is shipped with the project and is not removed: delete its folder by hand.")
+            raise UnknownNameError("run", run_id, [entry.run_id for entry in self.entries()])
+        shutil.rmtree(folder)
+
+    def _find(self, run_id: str) -> Path | None:
+        return next((root / run_id for root in self.roots if (root / run_id).is_dir()), None)
+
+
+def check_run_id(run_id: str) -> str:
+    """Returns `run_id` if it can be the name of a run folder.
+
+    Raises:
+        StoreError: it has other characters than a-z, 0-9, "_" and "-" (so never "..", "/" or a drive).
+    """
+    if not isinstance(run_id, str) or not _RUN_ID.fullmatch(run_id):
+        raise StoreError(
+            f"{run_id!r} is not a run identifier: allowed are small letters, digits, '_' and '-'; "
+            "list those there are with: python -m morphoquant runs."
+        )
+    return run_id
+
+
+def _entry(folder: Path) -> RunEntry:
+    try:
+        return RunEntry(folder.name, RunHeader.read(folder), None)
+    except StoreError as error:
+        return RunEntry(folder.name, None, str(error))
