@@ -1,7 +1,7 @@
 """Every error a user can cause. The message is one sentence: what is wrong, what is allowed, what to do."""
 
-from difflib import get_close_matches
 from collections.abc import Iterable
+from difflib import get_close_matches
 
 
 class MorphoQuantError(Exception):

@@ -26,7 +26,7 @@ class RunHeader:
         finished: UTC time of the end, absent while running.
         error: the sentence a failed run ended with.
         schema_version: of the tables.
-        shards: finished shards of samples, as [first, end) indices; a resumed run starts after the last.
+        shards: finished shards of batches, as [first, end) indices; a resumed run starts after the last.
         tables: rows of each table of a finished run.
         stored: shipped with the project rather than made here.
         summary: small facts for people (model description, sample kinds, timings, versions, notes).

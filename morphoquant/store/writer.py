@@ -1,6 +1,6 @@
 """Writing a run folder so that it survives being killed at any moment.
 
-Samples are worked through in shards. The tables of a finished shard are moved into place one by one and the shard is
+Batches are worked through in shards. The tables of a finished shard are moved into place one by one and the shard is
 entered in run.json last; a run that died starts again after its last entered shard. `finish` moves the final tables
 into place, writes "finished", and only then removes the shards.
 """
@@ -64,14 +64,14 @@ class RunWriter:
         return header
 
     @property
-    def next_sample(self) -> int:
-        """Index of the first sample that no finished shard covers."""
+    def next_batch(self) -> int:
+        """Index of the first batch that no finished shard covers."""
         return self.header.shards[-1][1] if self.header.shards else 0
 
     def write_shard(self, first: int, end: int, tables: dict[str, Iterable[pa.Table]]) -> None:
-        """Stores the mergeable tables of samples [first, end)."""
-        if first != self.next_sample or end <= first:
-            raise ValueError(f"shard [{first}, {end}) does not follow {self.next_sample}")
+        """Stores the mergeable tables of batches [first, end)."""
+        if first != self.next_batch or end <= first:
+            raise ValueError(f"shard [{first}, {end}) does not follow {self.next_batch}")
         for name, parts in tables.items():
             _write(self._shard(first) / f"{name}.parquet", name, parts)
         self.header = replace(self.header, shards=(*self.header.shards, (first, end)))

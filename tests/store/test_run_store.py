@@ -57,7 +57,7 @@ def test_unfinished_run_resumes_after_its_last_whole_shard(store):
     with pytest.raises(StoreError, match="failed"):
         store.open(entry.run_id).frame("tokens")
     with store.writer(plan()) as writer:
-        assert writer.next_sample == 2
+        assert writer.next_batch == 2
         writer.write_shard(2, 3, {"tokens": [tokens(5)]})
         writer.finish({"tokens": writer.shard_tables("tokens")}, {})
     assert store.open(entry.run_id).frame("tokens")["count"].tolist() == [3, 4, 5]
@@ -70,7 +70,7 @@ def test_shard_that_was_not_entered_does_not_count(store):
         (writer.folder / "shards" / "00000000" / "tokens.parquet.ab.tmp").write_bytes(b"half")
         raise RuntimeError
     with store.writer(plan()) as writer:
-        assert writer.next_sample == 0 and writer.shard_tables("tokens") == []
+        assert writer.next_batch == 0 and writer.shard_tables("tokens") == []
         assert not list(writer.folder.rglob("*.tmp"))
 
 

@@ -1,0 +1,55 @@
+"""python -m morphoquant <verb>: parses the words, runs the verb, and turns a user's error into one sentence and exit code 2."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from morphoquant import __version__
+from morphoquant.commands import capture, compare, dashboard, demo, export, progress, quantize, runs
+from morphoquant.core.errors import MorphoQuantError
+
+VERBS = (demo, capture, quantize, compare, export, runs, dashboard)
+CACHE = "MORPHOQUANT_CACHE"
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line; each verb's file adds its own words."""
+    top = argparse.ArgumentParser(
+        prog="python -m morphoquant",
+        description="See and compare what low-bit activations do to each modality of an omni-modal model.",
+        epilog="example: python -m morphoquant demo",
+    )
+    top.add_argument("--version", action="version", version=f"morphoquant {__version__}")
+    shared = argparse.ArgumentParser(add_help=False)
+    cache = Path(os.environ.get(CACHE, "cache"))
+    shared.add_argument("--cache", type=Path, default=cache, help=f"folder of models and runs (default: ${CACHE} or ./cache)")
+    verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for verb in VERBS:
+        verb.add(verbs, shared)
+    return top
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs one verb.
+
+    Returns:
+        Exit code: 0 done, 2 bad input or state (one sentence on standard error), 130 interrupted.
+    """
+    args = parser().parse_args(argv)
+    args.progress, status = progress.chosen()
+    try:
+        run_id = args.run(args)
+    except MorphoQuantError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        if status:
+            status.end("failed", error=str(error))
+        return 2
+    except KeyboardInterrupt:
+        print("Interrupted: run the same command again, it resumes after the last whole shard.", file=sys.stderr)
+        if status:
+            status.end("failed", error="interrupted")
+        return 130
+    if status:
+        status.end("finished", run_id=run_id if isinstance(run_id, str) else None)
+    return 0
