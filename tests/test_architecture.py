@@ -1,0 +1,71 @@
+"""The two rules of the house: imports go down only, and looking at a run needs no torch."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "morphoquant"
+FLOORS = {
+    "core": 0,
+    **dict.fromkeys(["quant", "stats", "metrics", "store", "data"], 1),
+    **dict.fromkeys(["models", "methods", "queries", "figures"], 2),
+    **dict.fromkeys(["hooks", "views"], 3),
+    "runs": 4,
+    **dict.fromkeys(["ui", "commands", "cli", "__main__"], 5),
+}
+# commands are the verbs of cli; __main__ is its door: one house on floor 5.
+NEIGHBOURS_ALLOWED = {("cli", "commands"), ("__main__", "cli")}
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+
+
+def imported_packages(path: Path, top_level_only: bool = False) -> set[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    nodes = tree.body if top_level_only else ast.walk(tree)
+    names = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def own(names: set[str]) -> set[str]:
+    return {name.split(".")[1] for name in names if name.startswith("morphoquant.") and name.split(".")[1] in FLOORS}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_go_down_only(path):
+    relative = path.relative_to(PACKAGE)
+    here = relative.parts[0].removesuffix(".py")
+    if here == "__init__":
+        return
+    for there in own(imported_packages(path)) - {here}:
+        down = FLOORS[there] < FLOORS[here] or (here, there) in NEIGHBOURS_ALLOWED
+        assert down, f"{relative} on floor {FLOORS[here]} imports {there} on floor {FLOORS[there]}"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_streamlit_stands_only_in_ui(path):
+    uses = any(name.split(".")[0] == "streamlit" for name in imported_packages(path))
+    assert not uses or path.relative_to(PACKAGE).parts[0] == "ui"
+
+
+def test_no_relative_imports():
+    relative = [p for p in SOURCES for n in ast.walk(ast.parse(p.read_text())) if isinstance(n, ast.ImportFrom) and n.level]
+    assert relative == []
+
+
+@pytest.mark.parametrize("package", ["core", "store", "data", "queries", "figures", "views", "ui"])
+def test_looking_at_a_run_imports_no_torch(package):
+    modules = [
+        ".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for p in (PACKAGE / package).rglob("*.py")
+    ]
+    imports = "; ".join(f"import {module}" for module in modules)
+    code = f"{imports}; import sys; heavy = {{'torch', 'transformers', 'numba'}} & set(sys.modules); assert not heavy, heavy"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
