@@ -1,0 +1,158 @@
+"""What a method is: it looks at statistics of the inputs and finds a quantiser, a correction and weights for each group.
+
+A group are the linears that share one input. Methods run no model and hook nothing: they declare what they need, the
+runner hands it over.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from morphoquant.core.layers import Component
+from morphoquant.core.modality import Modality
+from morphoquant.core.registry import Registry
+from morphoquant.core.spec import QuantSpec
+from morphoquant.quant.activation import ActivationQuantizer
+from morphoquant.quant.bypass import Bypass
+from morphoquant.quant.transform import Identity, Transform
+
+
+class Need(StrEnum):
+    """A part of `GroupInputs` that costs something to measure. Weights, names and widths are always there."""
+
+    EXTREMES = "extremes"  # summary.count, .min, .max
+    MEAN_ABS = "mean_abs"  # summary.mean_abs
+    MOMENTS = "moments"  # summary.mean, .m2
+    MODALITIES = "modalities"  # summary.by_modality
+    SAMPLE = "sample"  # sample
+
+
+@dataclass(frozen=True, eq=False)
+class ChannelSummary:
+    """Statistics of one input over all calibration tokens, one entry a channel, float64 [K].
+
+    Channels without a finite value have count 0 and zeros elsewhere.
+
+    Attributes:
+        count: finite values.
+        min: smallest value.
+        max: largest value.
+        mean_abs: mean magnitude.
+        mean: arithmetic mean.
+        m2: sum of squared deviations from the mean.
+        by_modality: the same of each modality that is present, position classes pooled; empty inside itself.
+    """
+
+    count: np.ndarray
+    min: np.ndarray
+    max: np.ndarray
+    mean_abs: np.ndarray
+    mean: np.ndarray
+    m2: np.ndarray
+    by_modality: Mapping[Modality, "ChannelSummary"] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class TokenSample:
+    """Rows of one input, drawn by slot and weighted so that they stand for the natural mixture of tokens.
+
+    Attributes:
+        x: rows [n, K], float32.
+        slots: slot of each row [n], int8 (core.modality.slot).
+        weights: tokens that a row stands for [n], float64.
+    """
+
+    x: Tensor
+    slots: Tensor
+    weights: Tensor
+
+    def finite(self) -> "TokenSample":
+        """The rows without NaN or infinity."""
+        keep = torch.isfinite(self.x).all(1)
+        return self if bool(keep.all()) else TokenSample(self.x[keep], self.slots[keep], self.weights[keep])
+
+
+@dataclass(frozen=True, eq=False)
+class GroupInputs:
+    """All that a method sees of a group.
+
+    Attributes:
+        group: name of the first linear that received the input.
+        component: part of the model.
+        block: index of the decoder or encoder block, None outside blocks.
+        role: last part of the group's path, such as "down_proj".
+        weights: full-precision weight of each linear [out, K].
+        summary: statistics of the input, None if no declared need asks for it.
+        sample: rows of the input, None if `Need.SAMPLE` is not declared.
+    """
+
+    group: str
+    component: Component
+    block: int | None
+    role: str
+    weights: Mapping[str, Tensor]
+    summary: ChannelSummary | None = None
+    sample: TokenSample | None = None
+
+    @property
+    def channels(self) -> int:
+        """K, width of the input."""
+        return next(iter(self.weights.values())).shape[1]
+
+
+@dataclass(frozen=True, eq=False)
+class GroupFit:
+    """What a method found for a group; `quant.linear.quantized` takes a mapping of these.
+
+    Attributes:
+        group: name of the group.
+        weights: quantised weight of each linear [out, K]; the very tensor of the inputs where nothing is quantised.
+        activation: quantiser of the input, None for full precision.
+        correction: sparse correction, None for none.
+        transform: change of basis before quantisation.
+        columns: the grids table's columns but `group`, one entry a channel; None where there is no static grid. Absent
+            values are NaN here and null in the table.
+        bypass_density: share of the input's values, over the token sample, that the correction keeps in full precision;
+            None without a correction or a sample.
+    """
+
+    group: str
+    weights: Mapping[str, Tensor]
+    activation: ActivationQuantizer | None = None
+    correction: Bypass | None = None
+    transform: Transform = field(default_factory=Identity)
+    columns: dict[str, np.ndarray] | None = None
+    bypass_density: float | None = None
+
+
+class Method(Protocol):
+    """A frozen dataclass whose fields are the method's options, all with defaults."""
+
+    @property
+    def name(self) -> str:
+        """Registered name."""
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """What `survey` and `fit` read."""
+
+    def options(self) -> dict[str, Any]:
+        """Every field with the value in effect, JSON-ready; equal options give equal fits."""
+
+    def check(self, spec: QuantSpec) -> None:
+        """Raises SpecError if the method cannot honour `spec`; called before the model runs."""
+
+    def survey(self, summaries: Mapping[str, ChannelSummary]) -> object | None:
+        """What must be known of all groups in scope before one is fitted; None for nothing."""
+
+    def fit(self, inputs: GroupInputs, spec: QuantSpec, survey: object | None) -> GroupFit:
+        """Finds the parameters of one group."""
+
+
+# The classes by name; `methods/catalog.py` fills it from the files of this folder.
+METHODS: Registry[type[Method]] = Registry("method")

@@ -1,0 +1,40 @@
+"""Bypass: large values of outlier channels leave the grid and pass in full precision (DABC's sparse correction)."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Bypass:
+    """Element-sparse correction of the quantised input: y = W (x_q + residual).
+
+    Attributes:
+        mask: outlier channels, bool [K].
+        limit: magnitude above which a masked channel's value bypasses [K]; at 0 every value does, zeros included.
+
+    Source: MorphoQuant, compensation term W_Q((X - X_Q) * m); the limit is the reference code's.
+    """
+
+    mask: Tensor
+    limit: Tensor
+
+    def bypassed(self, x: Tensor) -> Tensor:
+        """True where a value of `x` [tokens, K] passes in full precision; never for NaN."""
+        # A limit that no value exceeds switches unmasked channels off, a negative one lets zeros through.
+        never = torch.full_like(self.limit, torch.inf)
+        always = torch.full_like(self.limit, -1.0)
+        return x.abs() > torch.where(self.mask, torch.where(self.limit > 0, self.limit, always), never)
+
+    def residual(self, x: Tensor, xq: Tensor) -> Tensor:
+        """x - xq where `x` bypasses, zero elsewhere [tokens, K]."""
+        return torch.where(self.bypassed(x), x - xq, torch.zeros_like(x))
+
+    def apply(self, x: Tensor, xq: Tensor) -> Tensor:
+        """xq + residual, exact: bypassed values are those of `x` to the last bit [tokens, K]."""
+        return torch.where(self.bypassed(x), x, xq)
+
+    def to(self, device: torch.device | str) -> "Bypass":
+        """The same correction on another device."""
+        return Bypass(self.mask.to(device), self.limit.to(device))
