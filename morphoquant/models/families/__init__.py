@@ -1,0 +1,1 @@
+"""Model families that break the generic rule, one small declaration a file."""

@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+
+from morphoquant.stats.moments import Moments, merge, pool, pool_by
+
+NAMES = ("count", "mean", "m2", "m3", "m4")
+
+
+def close(one, other):
+    for name in NAMES:
+        np.testing.assert_allclose(getattr(one, name), getattr(other, name), rtol=1e-9, atol=1e-9, err_msg=name)
+
+
+@pytest.fixture
+def values():
+    return np.random.default_rng(0).standard_t(5, (300, 7)) * np.arange(1, 8) + np.arange(7) * 100
+
+
+def test_merged_parts_equal_the_whole(values):
+    close(merge(Moments.of(values[:100]), Moments.of(values[100:])), Moments.of(values))
+
+
+def test_pooled_groups_equal_the_moments_of_their_rows(values):
+    parts = [Moments.of(part) for part in np.split(values, [10, 60, 200])]
+    stacked = Moments(*(np.stack([getattr(part, name) for part in parts]) for name in NAMES))
+    close(pool(stacked), Moments.of(values))
+    joined = pool_by(np.array([0, 2, 0, 2]), 3, stacked)
+    whole = Moments.of(np.concatenate([values[:10], values[60:200]]))
+    close(Moments(*(getattr(joined, name)[0] for name in NAMES)), whole)
+    assert joined.count[1].tolist() == [0] * 7 and np.isnan(joined.mean[1]).all()
+
+
+def test_a_large_common_offset_costs_no_digits(values):
+    far = values[:, 0] / values[:, 0].std() + 1e7
+    stacked = Moments.of(far[:150, None]), Moments.of(far[150:, None])
+    assert merge(*stacked).variance()[0] == pytest.approx(np.var(far), rel=1e-9)
+
+
+def test_empty_part_changes_nothing(values):
+    empty = Moments(np.zeros(7, np.int64), *(np.full(7, np.nan) for _ in range(4)))
+    close(merge(Moments.of(values), empty), Moments.of(values))
+
+
+def test_shape_measures_match_their_definitions(values):
+    moments = Moments.of(values)
+    z = (values - values.mean(0)) / values.std(0)
+    np.testing.assert_allclose(moments.skewness(), (z**3).mean(0))
+    np.testing.assert_allclose(moments.kurtosis(), (z**4).mean(0))
+    np.testing.assert_allclose(moments.std(ddof=1), values.std(0, ddof=1))
+    np.testing.assert_allclose(moments.sum_of_squares(), (values**2).sum(0))
+    assert np.isnan(Moments.of(np.ones((4, 1))).kurtosis()[0])
