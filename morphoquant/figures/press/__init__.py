@@ -1,0 +1,1 @@
+"""Our plotly figures drawn by matplotlib: vector output for papers without a browser."""

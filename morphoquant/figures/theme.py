@@ -1,0 +1,90 @@
+"""The look of every figure: colours, template, sizes and number formats, in one place.
+
+Modalities have their colours everywhere (Okabe and Ito's palette, fit for colour-blind readers); series that are not
+modalities take colours outside that set. Paper and plot background are transparent, so that a figure stands on a light
+or a dark page; text colours live in the template alone, so that the page's own theme can replace them.
+"""
+
+import json
+import math
+
+import plotly.graph_objects as go
+from plotly.colors import get_colorscale
+
+from morphoquant.core.modality import MODALITIES, Modality
+
+COLOURS: dict[Modality, str] = {
+    Modality.TEXT: "#0072B2",
+    Modality.IMAGE: "#E69F00",
+    Modality.AUDIO: "#009E73",
+    Modality.VIDEO: "#CC79A7",
+    Modality.SPECIAL: "#7F7F7F",
+    Modality.UNKNOWN: "#BDBDBD",
+}
+FULL_PRECISION = "#000000"
+NEUTRAL = "#808080"
+EMPHASIS = "#D55E00"
+SERIES = ("#D55E00", "#56B4E9", "#882255", "#999933", "#332288", "#44AA99", "#AA4499", "#117733")
+MAGNITUDE = get_colorscale("Cividis")
+DIFFERENCE = get_colorscale("RdBu_r")
+DASH_BEFORE, DASH_AFTER = "dash", "solid"
+HEIGHT = 420
+
+_GRID = "rgba(128,128,128,0.25)"
+_AXIS = dict(gridcolor=_GRID, linecolor="rgba(128,128,128,0.6)", showline=True, zeroline=False, ticks="outside", automargin=True)
+TEMPLATE = go.layout.Template(
+    layout=dict(
+        font=dict(family="Source Sans Pro, Helvetica, Arial, sans-serif", size=14, color="#333333"),
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        xaxis=_AXIS,
+        yaxis=_AXIS,
+    )
+)
+
+
+def modality_colour(name: str) -> str:
+    """Colour of a modality by name."""
+    return COLOURS[Modality(name)]
+
+
+def modality_order(names) -> list[str]:
+    """The given modality names in the order in which every legend lists them."""
+    present = set(names)
+    return [str(m) for m in MODALITIES if m in present]
+
+
+def faded(colour: str, opacity: float) -> str:
+    """`colour` (#rrggbb) with an opacity, as a CSS rgba()."""
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{opacity})"
+
+
+def three_digits(value: float) -> str:
+    """Three significant digits, with an SI-free exponent only beyond 1e-4 and 1e6; infinity in words of the field."""
+    if math.isinf(value):
+        return "exact" if value > 0 else "-inf"
+    if value != 0 and not 1e-4 <= abs(value) < 1e6:
+        return f"{value:.2e}"
+    if abs(value) >= 100:
+        return f"{round(value, -max(0, math.floor(math.log10(abs(value))) - 2)):,.0f}"
+    return f"{value:.3g}"
+
+
+def lay_out(figure: go.Figure, height: int = HEIGHT, legend: bool = True) -> go.Figure:
+    """Applies template, height, margins and the legend above the plot; returns the figure."""
+    figure.update_layout(
+        template=TEMPLATE,
+        height=height,
+        margin=dict(l=64, r=24, t=48 if legend else 24, b=56),
+        showlegend=legend,
+        hovermode="closest",
+        legend=dict(orientation="h", x=0, y=1.02, yanchor="bottom", xanchor="left"),
+    )
+    return figure
+
+
+def on_dark(figure: go.Figure) -> go.Figure:
+    """A copy in which full precision, black on paper, is white, for a dark page."""
+    text = figure.to_json().replace(f'"{FULL_PRECISION}"', '"#FFFFFF"')
+    return go.Figure(json.loads(text))
