@@ -1,0 +1,139 @@
+"""Address: everything that decides what a page shows, as one frozen value that is also the link's query string.
+
+The session holds one address, so that run and filters stay when the page changes; the query parameters mirror it,
+so that copying the browser's address gives the view to somebody else.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from urllib.parse import urlencode
+
+from morphoquant.core.errors import UnknownNameError
+from morphoquant.core.modality import MODALITIES, Modality, Position
+from morphoquant.core.selection import Selection
+from morphoquant.store.run_store import check_run_id
+
+_MEASURE = "measure."
+_NAME = re.compile(r"[a-z0-9_]{1,60}")
+Query = Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Address:
+    """What is looked at.
+
+    Attributes:
+        capture: capture run, absent for the newest.
+        run: quantize run, absent for the newest of the capture.
+        runs: quantize runs that are compared, empty for all of the capture.
+        layer: full name of a linear, absent for the page's own choice.
+        component: part of the model, absent for all.
+        modalities: those shown, empty for all.
+        first: whether first tokens are taken in.
+        channel: input channel, absent for all.
+        measures: (view, measure) pairs that differ from the view's default.
+    """
+
+    capture: str | None = None
+    run: str | None = None
+    runs: tuple[str, ...] = ()
+    layer: str | None = None
+    component: str | None = None
+    modalities: tuple[Modality, ...] = ()
+    first: bool = False
+    channel: int | None = None
+    measures: tuple[tuple[str, str], ...] = ()
+
+    def measure(self, view: str) -> str | None:
+        """The measure chosen for `view`, absent for its default."""
+        return dict(self.measures).get(view)
+
+    def with_measure(self, view: str, measure: str | None) -> "Address":
+        """The address with another measure for one view; None takes the choice back."""
+        chosen = {name: value for name, value in self.measures if name != view}
+        if measure is not None:
+            chosen[view] = measure
+        return replace(self, measures=tuple(sorted(chosen.items())))
+
+    def selection(self, view: str) -> Selection:
+        """The filters as `view` takes them."""
+        return Selection(
+            layer=self.layer,
+            component=self.component,
+            modalities=self.modalities,
+            positions=(Position.FIRST, Position.REST) if self.first else (Position.REST,),
+            channel=self.channel,
+            measure=self.measure(view),
+        )
+
+    def to_query(self) -> dict[str, list[str]]:
+        """Query parameters; what stands at its default is left out."""
+        single = {"capture": self.capture, "run": self.run, "layer": self.layer, "component": self.component}
+        query = {key: [value] for key, value in single.items() if value is not None}
+        if self.runs:
+            query["runs"] = list(self.runs)
+        if self.modalities:
+            query["modality"] = [str(modality) for modality in self.modalities]
+        if self.first:
+            query["first"] = ["1"]
+        if self.channel is not None:
+            query["channel"] = [str(self.channel)]
+        return query | {f"{_MEASURE}{view}": [measure] for view, measure in self.measures}
+
+    def link(self) -> str:
+        """The query string, with its question mark; empty for the default view."""
+        query = self.to_query()
+        return f"?{urlencode(query, doseq=True)}" if query else ""
+
+    @classmethod
+    def from_query(cls, query: Query) -> "Address":
+        """Reads query parameters; unknown keys are somebody else's and are left alone.
+
+        Raises:
+            StoreError: a run identifier that cannot be one.
+            UnknownNameError: a modality or channel that cannot be one.
+        """
+        return cls(
+            capture=_run_id(query, "capture"),
+            run=_run_id(query, "run"),
+            runs=tuple(dict.fromkeys(check_run_id(value) for value in query.get("runs", ()))),
+            layer=_last(query, "layer"),
+            component=_last(query, "component"),
+            modalities=tuple(dict.fromkeys(_modality(value) for value in query.get("modality", ()))),
+            first=_last(query, "first") == "1",
+            channel=_channel(_last(query, "channel")),
+            measures=tuple(
+                sorted((key[len(_MEASURE) :], values[-1]) for key, values in query.items() if key.startswith(_MEASURE) and values)
+            ),
+        )
+
+
+def owns(key: str) -> bool:
+    """Whether a query parameter is one of an address."""
+    own = ("capture", "run", "runs", "layer", "component", "modality", "first", "channel")
+    return key in own or (key.startswith(_MEASURE) and bool(_NAME.fullmatch(key[len(_MEASURE) :])))
+
+
+def _last(query: Query, key: str) -> str | None:
+    values = query.get(key, ())
+    return values[-1] if values and values[-1] else None
+
+
+def _run_id(query: Query, key: str) -> str | None:
+    value = _last(query, key)
+    return None if value is None else check_run_id(value)
+
+
+def _modality(value: str) -> Modality:
+    if value not in MODALITIES:
+        raise UnknownNameError("modality", value, MODALITIES)
+    return Modality(value)
+
+
+def _channel(value: str | None) -> int | None:
+    if value is None:
+        return None
+    if not re.fullmatch(r"\d{1,7}", value):
+        raise UnknownNameError("channel", value, ["a number from 0 to the width of the layer's input less one"])
+    return int(value)

@@ -1,0 +1,52 @@
+"""Names of runs and layers as menus show them: short, and never the same for two."""
+
+from collections.abc import Iterable, Sequence
+
+from morphoquant.core.layers import short_name
+from morphoquant.store.header import RunHeader
+from morphoquant.store.run_store import RunEntry
+
+DIGITS = 4
+
+
+def run_labels(entries: Sequence[RunEntry]) -> dict[str, str]:
+    """A label for each run: what it is, the fields in which it differs from its neighbours, state, and some digits of its hash."""
+    headers = [entry.header for entry in entries if entry.header]
+    return {entry.run_id: f"{_words(entry, headers)} ({entry.run_id[-DIGITS:]})" for entry in entries}
+
+
+def title(header: RunHeader) -> str:
+    """What a run is in a few words, without its neighbours."""
+    plan = header.plan
+    if plan.kind == "capture":
+        return f"{plan.model.get('id', 'model')}, {plan.data.get('samples', '?')} samples"
+    return f"{plan.method} {plan.spec}"
+
+
+def layer_labels(layers: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """{layer: label} from (layer, component) pairs; two that would read the same keep their full names."""
+    pairs = list(layers)
+    short = {layer: f"{component}: {short_name(layer)}" for layer, component in pairs}
+    seen: dict[str, int] = {}
+    for label in short.values():
+        seen[label] = seen.get(label, 0) + 1
+    return {layer: label if seen[label] == 1 else layer for layer, label in short.items()}
+
+
+def _words(entry: RunEntry, headers: Sequence[RunHeader]) -> str:
+    header = entry.header
+    if header is None:
+        return "damaged run"
+    words = [title(header), *_differing_fields(header, headers)]
+    words.append(header.created[:10])
+    if header.status != "finished":
+        words.append(header.status)
+    if header.stored:
+        words.append("stored")
+    return ", ".join(words)
+
+
+def _differing_fields(header: RunHeader, headers: Sequence[RunHeader]) -> list[str]:
+    plan = header.plan
+    alike = [other.plan.fields for other in headers if (other.plan.method, other.plan.spec) == (plan.method, plan.spec)]
+    return [f"{key}={value}" for key, value in plan.fields.items() if any(other.get(key) != value for other in alike)]

@@ -1,0 +1,120 @@
+"""The frame of every page: its question, the runs it is asked of, the filters, and the link that leads back to it."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import streamlit as st
+
+from morphoquant.core.errors import CompareError, MorphoQuantError
+from morphoquant.core.selection import Selection
+from morphoquant.store.run_store import Run, RunEntry, RunStore
+from morphoquant.ui import frames, session, states
+from morphoquant.ui.address import Address
+from morphoquant.ui.filters import filters
+from morphoquant.ui.picker import Choice, picker, resolve
+from morphoquant.views.base import VIEWS, View
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a page looks at, all of it readable.
+
+    Attributes:
+        store: the run folders.
+        address: the link's content.
+        capture: the finished capture, absent on a quantize page whose capture is not in the cache.
+        runs: the quantize run, or those to compare; empty on a capture page.
+    """
+
+    store: RunStore
+    address: Address
+    capture: Run | None
+    runs: tuple[Run, ...]
+
+    @property
+    def subject(self) -> Run:
+        """The run that gives the page its layers and tokens."""
+        return self.runs[0] if self.runs else self.capture
+
+    def inputs(self, view: View) -> list[Run]:
+        """The runs that `view` is asked of."""
+        if view.runs == "capture":
+            return [self.capture] if self.capture else [self.subject]
+        return list(self.runs) if view.runs == "many" else [self.runs[0]]
+
+    def at_layer(self, layer: str | None) -> "Scene":
+        """The scene with `layer` where the user chose none."""
+        return self if self.address.layer or layer is None else replace(self, address=replace(self.address, layer=layer))
+
+    def selection(self, view: str) -> Selection:
+        """The filters of one view."""
+        return self.address.selection(view)
+
+
+@contextmanager
+def sentences() -> Iterator[None]:
+    """Shows a user's error as its sentence, and ends the page."""
+    try:
+        yield
+    except CompareError as error:
+        st.warning(str(error))
+        st.stop()
+    except MorphoQuantError as error:
+        st.error(str(error))
+        st.stop()
+
+
+def open_page(question: str, views: Sequence[str]) -> Scene:
+    """Draws title, pickers, filters and link; stops the page with a helpful state where there is nothing to look at.
+
+    Args:
+        question: the page's one question.
+        views: names of the views it shows; they decide which runs and filters are offered.
+    """
+    st.title(question, anchor=False)
+    asked = [VIEWS[name] for name in views]
+    needs = next((kind for kind in ("many", "quantize") if any(view.runs == kind for view in asked)), "capture")
+    with sentences():
+        store, address = session.store(), session.address()
+        choice = resolve(store.entries(), address)
+        picker(choice, needs)
+        scene = _scene(store, address, choice, needs)
+        takes = frozenset().union(*(view.takes for view in asked))
+        layers, tokens = (frames.run_table(store, scene.subject, table) for table in ("layers", "tokens"))
+        filters(address, layers, tokens, takes)
+    _link(address)
+    session.go(address)
+    return scene
+
+
+def _scene(store: RunStore, address: Address, choice: Choice, needs: str) -> Scene:
+    if needs == "capture":
+        return Scene(store, address, _readable(store, choice.capture, "capture"), ())
+    entries: Sequence[RunEntry | None] = choice.runs if needs == "many" and choice.runs else (choice.run,)
+    if not choice.captures and not choice.fitted:
+        states.empty(store.cache, "capture")
+        st.stop()
+    runs = tuple(_readable(store, entry, "quantize") for entry in entries)
+    whole = choice.capture and choice.capture.header and choice.capture.header.status == "finished"
+    return Scene(store, address, store.open(choice.capture.run_id) if whole else None, runs)
+
+
+def _readable(store: RunStore, entry: RunEntry | None, kind: str) -> Run:
+    if entry is None:
+        states.empty(store.cache, kind)
+    elif entry.header is None:
+        states.damaged(entry)
+    elif entry.header.status == "running":
+        states.running(entry.header, store.cache)
+    elif entry.header.status == "failed":
+        states.failed(entry.header)
+    else:
+        return store.open(entry.run_id)
+    st.stop()
+
+
+def _link(address: Address) -> None:
+    with st.sidebar, st.popover("Link to this view", width="stretch"):
+        st.caption("Opens this page with this run and these filters.")
+        st.code(f"{st.context.url or ''}{address.link()}", language=None, wrap_lines=True)

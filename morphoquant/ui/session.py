@@ -1,0 +1,71 @@
+"""The session's address, kept across pages and mirrored in the query parameters.
+
+Who wins when both speak: query parameters that this session did not write itself (a link that was opened), else the session.
+"""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from morphoquant.core.errors import MorphoQuantError
+from morphoquant.store.run_store import RunStore
+from morphoquant.ui.address import Address, owns
+
+_ADDRESS, _MIRRORED = "morphoquant.address", "morphoquant.mirrored"
+
+
+def cache_folder() -> Path:
+    """MORPHOQUANT_CACHE, or `cache` in the working folder."""
+    return Path(os.environ.get("MORPHOQUANT_CACHE") or "cache")
+
+
+def store() -> RunStore:
+    """The run folders that the dashboard reads."""
+    return RunStore(cache_folder())
+
+
+def address() -> Address:
+    """The address of this run of the page.
+
+    Raises:
+        MorphoQuantError: a link with an identifier that cannot be one; the session's address then stays.
+    """
+    asked = {key: st.query_params.get_all(key) for key in st.query_params if owns(key)}
+    if asked and asked != st.session_state.get(_MIRRORED):
+        try:
+            st.session_state[_ADDRESS] = Address.from_query(asked)
+        except MorphoQuantError:
+            # The next rerun must not meet the same bad link again.
+            st.session_state[_MIRRORED] = asked
+            raise
+    return st.session_state.setdefault(_ADDRESS, Address())
+
+
+def go(new: Address) -> None:
+    """Makes `new` the session's address and mirrors it in the query parameters."""
+    st.session_state[_ADDRESS] = new
+    query = new.to_query()
+    st.session_state[_MIRRORED] = query
+    others = {key: st.query_params.get_all(key) for key in st.query_params if not owns(key)}
+    if {key: st.query_params.get_all(key) for key in st.query_params} != others | query:
+        st.query_params.from_dict(others | query)
+
+
+def change(**fields: Any) -> None:
+    """Changes fields of the session's address; for widget callbacks, which run before the page does."""
+    go(replace(st.session_state.get(_ADDRESS, Address()), **fields))
+
+
+def widget(name: str, value: Any) -> str:
+    """Gives a widget its value from the address and returns its key: the address is the one place where state lives."""
+    key = f"morphoquant.widget.{name}"
+    st.session_state[key] = value
+    return key
+
+
+def widget_value(name: str) -> Any:
+    """What the user just set; for callbacks."""
+    return st.session_state[f"morphoquant.widget.{name}"]

@@ -1,0 +1,65 @@
+"""Pages for a cache without a run, and for runs that are not there to be read: what is wrong, and what to do."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from morphoquant.core.errors import MorphoQuantError
+from morphoquant.store.header import RunHeader
+from morphoquant.store.run_store import RunEntry
+from morphoquant.ui import jobs
+from morphoquant.ui.job_panel import job_panel
+from morphoquant.ui.launch import demo_command, shown
+from morphoquant.ui.numbers import when
+
+
+def empty(cache: Path, wanted: str) -> None:
+    """No run of the wanted kind ("capture" or "quantize")."""
+    if wanted == "capture":
+        st.info(
+            "This cache holds no capture yet. A capture runs a model once and keeps the statistics that every page here reads."
+        )
+        st.markdown("The demo fetches a small text, image, audio and video model, captures it and quantises it to w4a4:")
+    else:
+        st.info("No quantised run belongs to this capture yet. Start one from the New run page, or with the demo:")
+    st.code(shown(demo_command()), language="bash")
+    if st.button("Start the demo run", type="primary", key="start_demo"):
+        try:
+            jobs.start(demo_command(), cache)
+        except MorphoQuantError as error:
+            st.error(str(error))
+        else:
+            st.switch_page("pages/new_run.py")
+    st.caption(f"Cache folder: `{cache}`. Another one is chosen by the environment variable MORPHOQUANT_CACHE.")
+
+
+def running(header: RunHeader, cache: Path) -> None:
+    """A run that has no tables yet."""
+    st.info(f"This run is not finished. It was started at {when(header.created)}.")
+    job = next((job for job in jobs.list_jobs(cache) if job.status == "running"), None)
+    if job:
+        job_panel(job.job_id, cache)
+        return
+    if header.shards:
+        st.markdown(f"{header.shards[-1][1]} batches are stored.")
+    st.markdown(
+        "It was started from a terminal, or its process has ended. If no process writes it any more, run the same command again:"
+        " it resumes after the last stored batch. Pages open as soon as it is finished."
+    )
+    st.button("Look again", key="look_again")
+
+
+def failed(header: RunHeader) -> None:
+    """A run that ended with an error: the sentence it ended with."""
+    st.error(f"This run failed at {when(header.finished)}.")
+    st.code(header.error or "no reason was written", language=None, wrap_lines=True)
+    st.markdown(
+        "Whole batches are kept: once the cause is gone, the same command resumes it. Other runs are in the menu at the left."
+    )
+
+
+def damaged(entry: RunEntry) -> None:
+    """A folder that cannot be read: the sentence that says why."""
+    st.error("This run cannot be read.")
+    st.code(entry.problem or "no reason is known", language=None, wrap_lines=True)
+    st.markdown("Other runs are in the menu at the left.")
