@@ -1,0 +1,77 @@
+"""Per-channel statistics of shared inputs, pooled over the selected position classes."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from morphoquant.core.selection import Selection
+from morphoquant.queries.modalities import where
+from morphoquant.stats.moments import Moments, pool_by
+from morphoquant.store.run import Run
+
+_KEYS = ["group", "modality", "channel"]
+_RANGE = ["min", "max", "sum_abs"]
+_MOMENTS = ["mean", "m2", "m3", "m4"]
+
+
+def channel_frame(run: Run, selection: Selection, names: Sequence[str], moments: bool = False) -> pd.DataFrame:
+    """Channels of the inputs `names`, by modality.
+
+    Args:
+        run: a capture run.
+        selection: its modalities and positions are used.
+        names: groups wanted.
+        moments: adds mean, m2, m3 and m4, pooled exactly.
+
+    Returns:
+        One row for each (group, modality, channel) that saw a finite value: count (of finite values), min, max, sum_abs,
+        absmax and mean_abs. Sorted by these keys.
+    """
+    columns = [*_KEYS, "position", "count", "nan_count", "inf_count", *_RANGE, *(_MOMENTS if moments else ())]
+    table = run.table("channel_stats", columns, {**where(selection), "group": list(names)})
+    frame = table.unify_dictionaries().to_pandas()
+    frame["count"] = frame["count"] - frame["nan_count"] - frame["inf_count"]
+    frame = frame[frame["count"] > 0]
+    keys, first, index = _keyed(frame)
+    pooled = keys.iloc[first].reset_index(drop=True)
+    size = len(pooled)
+    pooled["count"] = _total(frame["count"], index, size).astype(np.int64)
+    low, high = np.full(size, np.inf), np.full(size, -np.inf)
+    np.minimum.at(low, index, frame["min"].to_numpy(float))
+    np.maximum.at(high, index, frame["max"].to_numpy(float))
+    pooled["min"], pooled["max"] = low, high
+    pooled["sum_abs"] = _total(frame["sum_abs"], index, size)
+    pooled["absmax"] = np.maximum(np.abs(low), np.abs(high))
+    pooled["mean_abs"] = pooled["sum_abs"] / pooled["count"]
+    if moments:
+        parts = Moments(*(frame[name].to_numpy() for name in ("count", *_MOMENTS)))
+        joined = pool_by(index, size, parts)
+        for name in _MOMENTS:
+            pooled[name] = getattr(joined, name)
+    return pooled
+
+
+def _keyed(frame: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+    """Keys of all rows as plain columns, the first row of each distinct key in sorted order, and each row's key number."""
+    keys = frame[_KEYS].astype({"group": str, "modality": str})
+    codes = [pd.factorize(keys[name], sort=True)[0].astype(np.int64) for name in _KEYS]
+    widths = [int(code.max(initial=0)) + 1 for code in codes]
+    flat = (codes[0] * widths[1] + codes[1]) * widths[2] + codes[2]
+    _, first, index = np.unique(flat, return_index=True, return_inverse=True)
+    return keys, first, index
+
+
+def _total(values: pd.Series, index: np.ndarray, size: int) -> np.ndarray:
+    return np.bincount(index, weights=values.to_numpy(float), minlength=size)
+
+
+def by_input(frame: pd.DataFrame):
+    """Yields ((group, modality), rows) of a frame sorted by these keys, without copying."""
+    if frame.empty:
+        return
+    change = (frame["group"] != frame["group"].shift()) | (frame["modality"] != frame["modality"].shift())
+    starts = [*np.flatnonzero(change.to_numpy()), len(frame)]
+    for start, end in zip(starts, starts[1:], strict=False):
+        rows = frame.iloc[start:end]
+        yield (rows["group"].iat[0], rows["modality"].iat[0]), rows

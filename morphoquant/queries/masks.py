@@ -1,0 +1,67 @@
+"""Outlier channels by modality, from the dispersion rule that the methods use, and how far modalities agree on them."""
+
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from morphoquant.core.errors import StoreError
+from morphoquant.core.selection import Selection
+from morphoquant.queries.channels import by_input, channel_frame
+from morphoquant.queries.layers import PLACE, groups
+from morphoquant.queries.modalities import ordered
+from morphoquant.stats.dispersion import dispersion_score, mask_limit, outlier_mask
+from morphoquant.store.run import Run
+
+
+def outlier_masks(run: Run, selection: Selection) -> pd.DataFrame:
+    """Outlier channels of each selected layer input: dispersion score at least mean + 2 standard deviations of the layer's.
+
+    Returns:
+        layer, label, component, role, block, order, modality, tokens, width (channels), masked (how many of them),
+        limit (score from which on a channel is masked), channels (masked ones, as text with spaces between).
+    """
+    places = groups(run, selection)
+    rows = []
+    for (group, modality), part in by_input(channel_frame(run, selection, list(places["group"]))):
+        score = dispersion_score(part["min"].to_numpy(), part["max"].to_numpy(), part["mean_abs"].to_numpy())
+        masked = part["channel"].to_numpy()[outlier_mask(score)]
+        tokens = int(part["count"].max())
+        rows.append((group, modality, tokens, len(masked), float(mask_limit(score)), " ".join(map(str, masked))))
+    found = pd.DataFrame(rows, columns=["layer", "modality", "tokens", "masked", "limit", "channels"])
+    found = found.merge(places[[*PLACE, "in_features"]], on="layer").rename(columns={"in_features": "width"})
+    columns = [*PLACE, "modality", "tokens", "width", "masked", "limit", "channels"]
+    return ordered(found[columns], selection, "order")
+
+
+def masked_channels(text: str) -> np.ndarray:
+    """The column `channels` of `outlier_masks` as numbers."""
+    return np.array(text.split(), dtype=np.int64)
+
+
+def mask_overlap(run: Run, selection: Selection) -> pd.DataFrame:
+    """Jaccard index of the outlier channels of two modalities: |both| / |either|.
+
+    Returns:
+        One row for each layer and pair of modalities, and one with layer null for each pair pooled over all layers (sums of
+        |both| over sums of |either|): layer, label, component, role, block, order, modality, other, both, either, jaccard.
+        A pair without any outlier channel has no row.
+
+    Raises:
+        StoreError: fewer than two modalities are present.
+    """
+    masks = outlier_masks(run, selection)
+    names = list(dict.fromkeys(ordered(masks, selection)["modality"]))
+    rows = []
+    for layer, part in masks.groupby("layer", sort=False):
+        sets = {row.modality: set(masked_channels(row.channels)) for row in part.itertuples()}
+        for one, other in combinations([name for name in names if name in sets], 2):
+            rows.append((layer, one, other, len(sets[one] & sets[other]), len(sets[one] | sets[other])))
+    if not rows:
+        raise StoreError("the overlap needs two modalities in one layer: include more modalities or another component.")
+    frame = pd.DataFrame(rows, columns=["layer", "modality", "other", "both", "either"])
+    placed = frame.merge(masks[PLACE].drop_duplicates("layer"), on="layer")
+    pooled = frame.groupby(["modality", "other"], sort=False)[["both", "either"]].sum().reset_index()
+    frame = pd.concat([placed, pooled.astype({"modality": str})], ignore_index=True)
+    frame = frame[frame["either"] > 0].assign(jaccard=lambda rows: rows["both"] / rows["either"])
+    return frame[[*PLACE, "modality", "other", "both", "either", "jaccard"]].reset_index(drop=True)
