@@ -1,0 +1,111 @@
+"""ErrorSums: the sums of the errors table, added up by slot batch after batch. Halves merge to the whole."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from morphoquant.core.modality import SLOT_COUNT
+from morphoquant.metrics.cosine import cosines_of
+
+_ALWAYS = ("signal_sq", "error_sq", "cosine_sum")
+_INPUT = ("clip_sq", "outlier_signal_sq", "outlier_error_sq", "bypassed")
+
+
+class ErrorSums:
+    """Error of one layer's input or output by slot.
+
+    Args:
+        width: channels, values in a row.
+        tap: "input" adds the split into clipping and rounding, outlier channels and bypassed values; "output" leaves it out.
+    """
+
+    def __init__(self, width: int, tap: str):
+        self.width = width
+        self.tap = tap
+        self._tokens = torch.zeros(SLOT_COUNT, dtype=torch.int64)
+        self._cosine_min = torch.full((SLOT_COUNT,), torch.inf, dtype=torch.float64)
+        names = _ALWAYS + (_INPUT if tap == "input" else ())
+        self._sums = {name: torch.zeros(SLOT_COUNT, dtype=torch.float64) for name in names}
+
+    def update(
+        self,
+        x: Tensor,
+        y: Tensor,
+        slots: Tensor,
+        *,
+        clipped: Tensor | None = None,
+        bypassed: Tensor | None = None,
+        outliers: Tensor | None = None,
+    ) -> None:
+        """Adds rows.
+
+        Args:
+            x: full-precision values [rows, width].
+            y: quantised values [rows, width].
+            slots: slot of each row [rows]; padding (negative) is left out.
+            clipped: values beyond the grid and not bypassed, bool [rows, width]; None for none. Input only.
+            bypassed: values kept in full precision, bool [rows, width]; None for none. Input only.
+            outliers: outlier channels, bool [width]; None for none. Input only.
+        """
+        keep = slots >= 0
+        if not bool(keep.all()):
+            x, y, slots = x[keep], y[keep], slots[keep]
+            clipped, bypassed = (None if part is None else part[keep] for part in (clipped, bypassed))
+        if not len(slots):
+            return
+        slots = slots.long().cpu()
+        # Half-precision inputs are widened first: their squares and sums would stall.
+        x, y = (part.to(torch.promote_types(part.dtype, torch.float32)) for part in (x, y))
+        signal, error = x.square(), (y - x).square_()
+        signal_sq = _row_sums(signal)
+        cosines = cosines_of(_row_sums(x * y), signal_sq, _row_sums(y.square()))
+        self._tokens += torch.bincount(slots, minlength=SLOT_COUNT)
+        self._cosine_min.scatter_reduce_(0, slots, cosines, "amin")
+        self._add("signal_sq", slots, signal_sq)
+        self._add("error_sq", slots, _row_sums(error))
+        self._add("cosine_sum", slots, cosines)
+        if self.tap != "input":
+            return
+        if clipped is not None:
+            self._add("clip_sq", slots, _row_sums(error * clipped))
+        if bypassed is not None:
+            self._add("bypassed", slots, _row_sums(bypassed))
+        if outliers is not None and bool(outliers.any()):
+            self._add("outlier_signal_sq", slots, _row_sums(signal[:, outliers]))
+            self._add("outlier_error_sq", slots, _row_sums(error[:, outliers]))
+
+    def merge(self, other: "ErrorSums") -> None:
+        """Adds the sums of another part of the data.
+
+        Raises:
+            ValueError: other width or tap.
+        """
+        if (other.width, other.tap) != (self.width, self.tap):
+            raise ValueError("only sums of the same tap and width can be merged")
+        self._tokens += other._tokens
+        self._cosine_min = torch.minimum(self._cosine_min, other._cosine_min)
+        for name, sums in self._sums.items():
+            sums += other._sums[name]
+
+    def rows(self) -> dict[int, dict[str, Any]]:
+        """Columns of the errors table by slot that has tokens, without layer, modality, position, tap and source."""
+        found = {}
+        for slot in self._tokens.nonzero().flatten().tolist():
+            row: dict[str, Any] = {"tokens": int(self._tokens[slot]), "width": self.width}
+            row |= {name: float(self._sums[name][slot]) for name in _ALWAYS}
+            row["cosine_min"] = float(self._cosine_min[slot])
+            row |= {name: None for name in ("clip_sq", "round_sq", "outlier_signal_sq", "outlier_error_sq", "bypassed")}
+            if self.tap == "input":
+                row |= {name: float(self._sums[name][slot]) for name in _INPUT}
+                row["round_sq"] = max(row["error_sq"] - row["clip_sq"], 0.0)
+                row["bypassed"] = int(row["bypassed"])
+            found[slot] = row
+        return found
+
+    def _add(self, name: str, slots: Tensor, values: Tensor) -> None:
+        self._sums[name].index_add_(0, slots, values)
+
+
+def _row_sums(values: Tensor) -> Tensor:
+    return values.sum(1, dtype=torch.float64).cpu()
