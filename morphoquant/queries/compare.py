@@ -1,0 +1,121 @@
+"""Runs side by side: allowed only where they differ in method, fields and spec alone."""
+
+from dataclasses import asdict
+
+import pandas as pd
+
+from morphoquant.core.errors import CompareError
+from morphoquant.core.selection import Selection
+from morphoquant.queries.decibels import sqnr_db, summed
+from morphoquant.queries.errors import error_sums, layer_errors
+from morphoquant.queries.modalities import ordered
+from morphoquant.queries.sources import quantized
+from morphoquant.store.run import Run
+
+_MAY_DIFFER = {"method", "fields", "spec"}
+
+
+def comparable(runs: list[Run]) -> list[Run]:
+    """`runs` if they may be compared.
+
+    Raises:
+        CompareError: two of them differ in the model, the data, the seed, the capture, an option or the code; names it.
+    """
+    first = runs[0]
+    for run in runs[1:]:
+        for name, value in asdict(first.plan).items():
+            other = getattr(run.plan, name)
+            if name in _MAY_DIFFER or other == value:
+                continue
+            if isinstance(value, dict):
+                name += "." + next(key for key in sorted({*value, *other}) if value.get(key) != other.get(key))
+            raise CompareError(
+                f"runs {first.run_id!r} and {run.run_id!r} differ in {name}: "
+                "compared runs may differ in method, its fields and the spec only; choose runs of one capture."
+            )
+    return runs
+
+
+def run_labels(runs: list[Run]) -> list[str]:
+    """A label for each run: its method, those of its fields that differ among runs of that method, and its spec."""
+    labels = []
+    for run in runs:
+        kin = [other.plan.fields for other in runs if other.plan.method == run.plan.method]
+        names = sorted({name for fields in kin for name in fields})
+        differing = [name for name in names if any(fields.get(name) != kin[0].get(name) for fields in kin)]
+        fields = ", ".join(f"{name}={run.plan.fields[name]}" for name in differing if name in run.plan.fields)
+        labels.append(f"{run.plan.method}{f' ({fields})' if fields else ''} {run.plan.spec}")
+    return [label if labels.count(label) == 1 else f"{label} #{place}" for place, label in enumerate(labels, 1)]
+
+
+def compare_methods(runs: list[Run], selection: Selection) -> pd.DataFrame:
+    """Output error of each run by modality.
+
+    Returns:
+        run_id, method, fields, spec, label, modality, layers, pooled_sqnr_db (sums of squares added over layers),
+        worst_sqnr_db and worst_layer (the layer with the lowest), bypass_density (percent of the input values kept in full
+        precision; null where the run does not say). In the order of `runs`.
+
+    Raises:
+        CompareError: the runs differ in more than method, fields and spec.
+        StoreError: no quantize run.
+    """
+    runs = comparable(quantized(runs))
+    parts = []
+    for place, (run, label) in enumerate(zip(runs, run_labels(runs), strict=True)):
+        sums = error_sums(run, selection, "output")
+        pooled = summed(sums, ["modality"], ["signal_sq", "error_sq"])
+        pooled["pooled_sqnr_db"] = sqnr_db(pooled["signal_sq"], pooled["error_sq"])
+        single = sums.assign(db=sqnr_db(sums["signal_sq"], sums["error_sq"])).dropna(subset="db")
+        worst = single.loc[single.groupby("modality")["db"].idxmin()].set_index("modality")
+        pooled["worst_sqnr_db"] = pooled["modality"].map(worst["db"])
+        pooled["worst_layer"] = pooled["modality"].map(worst["layer"])
+        pooled["layers"] = pooled["modality"].map(sums.groupby("modality")["layer"].nunique())
+        pooled["bypass_density"] = pooled["modality"].map(_bypass(run, selection))
+        fields = ", ".join(f"{name}={value}" for name, value in sorted(run.plan.fields.items()))
+        parts.append(
+            pooled.assign(place=place, run_id=run.run_id, method=run.plan.method, fields=fields, spec=run.plan.spec, label=label)
+        )
+    columns = ["run_id", "method", "fields", "spec", "label", "modality", "layers"]
+    columns += ["pooled_sqnr_db", "worst_sqnr_db", "worst_layer", "bypass_density"]
+    return ordered(pd.concat(parts, ignore_index=True), selection, "place")[columns]
+
+
+def _bypass(run: Run, selection: Selection) -> pd.Series:
+    found = layer_errors_of_input(run, selection)
+    found = found[found["bypassed"].notna()]
+    found = summed(found.assign(values=found["tokens"] * found["width"]), ["modality"], ["values", "bypassed"]).set_index(
+        "modality"
+    )
+    return 100.0 * found["bypassed"] / found["values"]
+
+
+def layer_errors_of_input(run: Run, selection: Selection) -> pd.DataFrame:
+    """`error_sums` of the inputs; empty where the run quantises no activations."""
+    if not run.frame("errors", ["tap"], {"tap": "input"}).shape[0]:
+        return pd.DataFrame(columns=["modality", "tokens", "width", "bypassed"])
+    return error_sums(run, selection, "input")
+
+
+def before_and_after(runs: list[Run], selection: Selection, measure: str) -> pd.DataFrame:
+    """`layer_errors` of one run, or of two that may be compared; with columns run_id, label and stage.
+
+    Stage is "after" for the last run and "before" for the one ahead of it.
+    """
+    runs = comparable(quantized(runs))
+    stages = ["after"] if len(runs) == 1 else ["before", "after"]
+    parts = [
+        layer_errors(run, selection, measure).assign(run_id=run.run_id, label_run=label, stage=stage)
+        for run, label, stage in zip(runs, run_labels(runs), stages, strict=True)
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def compare_depth(runs: list[Run], selection: Selection, measure: str = "output_sqnr_db") -> pd.DataFrame:
+    """`layer_errors` of every run, with columns run_id and label_run, in the order of `runs`."""
+    runs = comparable(quantized(runs))
+    parts = [
+        layer_errors(run, selection, measure).assign(run_id=run.run_id, label_run=label)
+        for run, label in zip(runs, run_labels(runs), strict=True)
+    ]
+    return pd.concat(parts, ignore_index=True)

@@ -1,0 +1,83 @@
+"""The quantisation levels of one channel over the distribution of its values."""
+
+import numpy as np
+import pandas as pd
+
+from morphoquant.core.errors import StoreError
+from morphoquant.core.selection import Selection
+from morphoquant.queries.alpha import channel_grids
+from morphoquant.queries.codes import codes_used
+from morphoquant.queries.histograms import signed_density
+from morphoquant.queries.use import channel_use
+from morphoquant.store.run import Run
+
+_BEYOND = 3.0  # the axis reaches this many times past the widest edge, not to a massive outlier
+
+
+def grid_placement(run: Run, capture: Run, selection: Selection, layer: str) -> pd.DataFrame:
+    """Everything about one channel's grid, in parts.
+
+    Args:
+        run: a quantize run with static grids.
+        capture: the capture run it was fitted to.
+        selection: its modalities and positions, and its channel; without a channel, the masked channel with the highest
+            dispersion score, or else the channel with the widest grid.
+        layer: any linear; its input is shown.
+
+    Returns:
+        Rows of four parts, with columns part, layer, channel, modality, name, low, high, value:
+        "density" (modality, low and high edge, value = share of the modality's values per unit of activation);
+        "level" (name = code, value = level); "edge" (name = base low, base high, low, high, or bypass limit; value);
+        "use" (modality, name = codes used, codes available, clipped %, bypassed %, or beyond view %; value).
+
+    Raises:
+        StoreError: the channel does not exist, or the capture keeps no histogram of the layer.
+    """
+    grids = channel_grids(run, layer)
+    channel = int(selection.channel) if selection.channel is not None else widest_channel(grids)
+    if not 0 <= channel < len(grids):
+        raise StoreError(f"{layer} has no channel {channel}: allowed are 0 to {len(grids) - 1}.")
+    grid = grids.iloc[channel]
+    edges = {name.replace("_", " "): float(grid[name]) for name in ("base_low", "base_high", "low", "high")}
+    if pd.notna(grid["bypass_limit"]) and grid["masked"]:
+        edges["bypass limit"] = float(grid["bypass_limit"])
+    levels = (np.arange(grid["code_low"], grid["code_high"] + 1) - grid["zero_point"]) * grid["step"]
+    reach = _BEYOND * max(*(abs(edge) for edge in edges.values()), *np.abs(levels[[0, -1]]))
+    density = signed_density(capture, selection, layer, channel, span=_span(capture, selection, layer, channel, reach))
+    rows = density.rename(columns={"density": "value"}).assign(part="density")
+    parts = [
+        rows,
+        pd.DataFrame(dict(part="level", name=[str(c) for c in range(grid["code_low"], grid["code_high"] + 1)], value=levels)),
+        pd.DataFrame(dict(part="edge", name=list(edges), value=list(edges.values()))),
+        _uses(run, capture, selection, layer, channel, density),
+    ]
+    frame = pd.concat(parts, ignore_index=True).assign(layer=grid["group"], channel=channel)
+    return frame[["part", "layer", "channel", "modality", "name", "low", "high", "value"]]
+
+
+def widest_channel(grids: pd.DataFrame) -> int:
+    """The masked channel with the highest dispersion score, or else the channel with the widest grid."""
+    masked = grids[grids["masked"] & grids["score"].notna()]
+    if len(masked):
+        return int(masked.loc[masked["score"].idxmax(), "channel"])
+    return int(grids.loc[(grids["high"] - grids["low"]).idxmax(), "channel"])
+
+
+def _span(capture, selection, layer, channel, reach) -> tuple[float, float]:
+    whole = signed_density(capture, selection, layer, channel)
+    filled = whole[whole["values"] > 0]
+    return max(float(filled["low"].min()), -reach), min(float(filled["high"].max()), reach)
+
+
+def _uses(run, capture, selection, layer, channel, density) -> pd.DataFrame:
+    from dataclasses import replace
+
+    rows = []
+    for row in codes_used(run, capture, replace(selection, channel=channel), layer).itertuples():
+        rows += [(row.modality, "codes used", row.used), (row.modality, "codes available", row.available)]
+    for row in channel_use(run, selection, layer, channel).itertuples() if run.has("grid_use") else ():
+        rows += [(row.modality, "clipped %", row.clipped_percent), (row.modality, "bypassed %", row.bypassed_percent)]
+    for modality, part in density.groupby("modality", sort=False):
+        seen = float((part["value"] if "value" in part else part["density"]) @ (part["high"] - part["low"]))
+        rows.append((modality, "beyond view %", max(0.0, 100.0 * (1.0 - seen))))
+    return pd.DataFrame(rows, columns=["modality", "name", "value"]).assign(part="use")

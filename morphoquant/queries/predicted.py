@@ -1,0 +1,90 @@
+"""What a layer input's SQNR would be at any bit-width and clip ratio, from the histograms alone."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from morphoquant.core.errors import StoreError
+from morphoquant.core.selection import Selection
+from morphoquant.queries.channels import channel_frame
+from morphoquant.queries.decibels import sqnr_db
+from morphoquant.queries.layers import group_row
+from morphoquant.queries.modalities import ordered, where
+from morphoquant.stats.bins import bin_edges
+from morphoquant.store.run import Run
+
+BITS = tuple(range(2, 9))
+
+
+def predicted_sqnr(
+    capture: Run, selection: Selection, layer: str, bits: Sequence[int] = BITS, clips: Sequence[float] = (1.0,)
+) -> pd.DataFrame:
+    """Expected SQNR of a layer input with one static range a channel, over bit-widths and clip ratios.
+
+    The range of a channel is its smallest to largest value over all modalities and positions, [-a, a] with the larger
+    magnitude a where it holds both signs, times the clip ratio: the placement without a search.
+
+    Args:
+        capture: a capture run.
+        selection: its modalities and positions.
+        layer: any linear; its input is meant.
+        bits: bit-widths, 2 to 8.
+        clips: ratios of the range, above 0.
+
+    Returns:
+        layer, modality, bits, clip, values, sqnr_db, clip_share_percent (of the error; null where there is none).
+
+    Raises:
+        StoreError: the run keeps no histogram of this layer.
+    """
+    import torch
+
+    from morphoquant.quant.binned import HistogramRows, binned_error
+    from morphoquant.quant.grid import range_grid
+
+    group = group_row(capture, layer)
+    wanted = {**where(selection), "group": group["group"]}
+    names = ["modality", "channel", "bins", "counts", "largest"]
+    table = capture.table("histograms", names, wanted) if capture.has("histograms") else None
+    if table is None or not table.num_rows:
+        raise StoreError(f"run {capture.run_id!r} keeps no histogram of {group['group']!r}: choose another layer or modality.")
+    low, high = _ranges(capture, group)
+    rows = HistogramRows(table["channel"].to_numpy(), *_flat(table, "bins"), _flat(table, "counts")[1], *_flat(table, "largest"))
+    modalities = table["modality"].cast(pa.string()).to_numpy()
+    edges, found = bin_edges(), []
+    for width in bits:
+        for clip in clips:
+            grid = range_grid(torch.tensor(low * clip), torch.tensor(high * clip), width)
+            error = binned_error(rows, edges, grid)
+            frame = pd.DataFrame(
+                dict(modality=modalities, values=error.count, signal=error.signal_sq, error=error.error_sq, clipped=error.clip_sq)
+            )
+            sums = frame.groupby("modality", sort=False).sum().reset_index()
+            found.append(sums.assign(bits=width, clip=clip))
+    frame = pd.concat(found, ignore_index=True).assign(layer=group["group"])
+    frame["sqnr_db"] = sqnr_db(frame["signal"], frame["error"])
+    frame["clip_share_percent"] = (100.0 * frame["clipped"] / frame["error"]).where(frame["error"] > 0)
+    frame["values"] = frame["values"].astype(np.int64)
+    return ordered(frame[["layer", "modality", "bits", "clip", "values", "sqnr_db", "clip_share_percent"]], selection)
+
+
+def _ranges(capture: Run, group: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    from morphoquant.core.modality import POSITIONS
+
+    frame = channel_frame(capture, Selection(positions=POSITIONS), [group["group"]])
+    pooled = frame.groupby("channel").agg(low=("min", "min"), high=("max", "max"))
+    pooled = pooled.reindex(range(int(group["in_features"])), fill_value=0.0)
+    low, high = pooled["low"].to_numpy().copy(), pooled["high"].to_numpy().copy()
+    both = low * high <= 0
+    reach = np.maximum(np.abs(low), np.abs(high))
+    low[both], high[both] = -reach[both], reach[both]
+    return low, high
+
+
+def _flat(table: pa.Table, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Offsets and values of a list column."""
+    lists = table[name].combine_chunks()
+    lengths = lists.value_lengths().to_numpy()
+    return np.concatenate([[0], np.cumsum(lengths)]), lists.flatten().to_numpy()
