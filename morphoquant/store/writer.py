@@ -24,6 +24,10 @@ from morphoquant.store.run import read_table
 from morphoquant.store.schema import TABLES
 
 
+# Readers that ask for one layer skip the row groups of the others.
+_ROW_GROUP = 1 << 16
+
+
 class RunWriter:
     """The one writer of a run folder; a context manager that marks the run failed when its block raises.
 
@@ -106,14 +110,14 @@ class RunWriter:
 
 
 def _write(path: Path, name: str, parts: Iterable[pa.Table]) -> int:
-    """Streams `parts` into one Parquet file, a row group each, and checks what was written before it counts."""
+    """Streams `parts` into one Parquet file, each in row groups of its own, and checks what was written before it counts."""
     schema = TABLES[name]
     keys = [field.name for field in schema if pa.types.is_dictionary(field.type)]
     rows = 0
     with replacing(path) as sibling:
         with pq.ParquetWriter(sibling, schema, compression="zstd", compression_level=1, use_dictionary=keys) as file:
             for part in parts:
-                file.write_table(part.select(schema.names).cast(schema), row_group_size=max(part.num_rows, 1))
+                file.write_table(part.select(schema.names).cast(schema), row_group_size=_ROW_GROUP)
                 rows += part.num_rows
         with pq.ParquetFile(sibling) as check:
             if check.metadata.num_rows != rows:

@@ -1,0 +1,79 @@
+"""quantize: fits methods to a capture and measures their errors on held-out samples, by layer and modality."""
+
+import json
+
+from morphoquant.commands import words
+from morphoquant.commands.capture import digest
+
+
+def add(verbs, shared) -> None:
+    """Adds the verb's words."""
+    verb = verbs.add_parser(
+        "quantize",
+        parents=[shared],
+        help="fit methods to a capture and measure their errors",
+        description="Fit quantisation methods to a capture run and measure their errors on held-out samples, by layer and "
+        "modality. Without --run the model is captured first, or its capture is taken from the cache.",
+        epilog="example: python -m morphoquant quantize --method morphoquant:variant=paper rtn --spec w4a4 w4a8",
+    )
+    words.add_model_words(verb)
+    words.add_capture_words(verb)
+    words.add_quantize_words(verb)
+    verb.add_argument("--run", dest="capture_run", metavar="RUN", help="capture run to fit to; its model is loaded")
+    verb.add_argument(
+        "--method", nargs="+", default=["morphoquant"], help="methods, with fields: name[:field=value,...] (default: morphoquant)"
+    )
+    verb.add_argument(
+        "--spec", nargs="+", default=["w4a4"], help="specs: w<bits>a<bits>[-g<group>][-nf4][-token|-tensor] (default: w4a4)"
+    )
+    verb.add_argument("--json", action="store_true", help="print the finished runs' headers as JSON")
+    verb.set_defaults(run=run)
+
+
+def run(args) -> str:
+    """Quantises with every method at every spec; runs already in the cache are not repeated."""
+    from morphoquant.core.spec import QuantSpec
+    from morphoquant.methods.catalog import parse_method
+
+    pairs = [(parse_method(method), QuantSpec.parse(spec)) for spec in args.spec for method in args.method]
+    for method, spec in pairs:
+        method.check(spec)
+
+    from morphoquant.commands import workload
+    from morphoquant.store.run_store import RunStore
+
+    if args.capture_run:
+        captured = RunStore(args.cache).open(args.capture_run)
+        loaded = workload.load_model_of(args, captured)
+    else:
+        loaded = workload.load_model(args)
+        captured = workload.make_capture(args, loaded)
+    done = make(args, loaded, captured, pairs)
+    if args.json:
+        print(json.dumps([digest(one) for one in done], indent=1))
+    else:
+        for one in done:
+            print(f"run {one.run_id} is in {one.folder}")
+    return done[-1].run_id
+
+
+def make(args, loaded, captured, pairs):
+    """The quantize runs of (method, spec) pairs on the words' evaluation data."""
+    from morphoquant.commands import workload
+    from morphoquant.runs.quantize import quantize
+    from morphoquant.store.run_store import RunStore
+
+    load = workload.draw(loaded, args.eval_data, args.eval_samples, args.seed)
+    return quantize(
+        loaded.model,
+        captured,
+        load,
+        pairs,
+        store=RunStore(args.cache),
+        identity=loaded.identity,
+        data=load.data,
+        control=loaded.control,
+        scope=args.scope,
+        seed=args.seed,
+        progress=args.progress,
+    )

@@ -1,0 +1,50 @@
+"""Words that several verbs share, and the defaults of the demo. No engine here: `--help` and `runs` answer at once."""
+
+CALIBRATION, EVALUATION = "demo-calibration", "demo-evaluation"
+CALIBRATION_SAMPLES, EVALUATION_SAMPLES = 64, 24
+
+
+def add_model_words(verb) -> None:
+    """Adds --model, --revision, --trust-remote-code and --device."""
+    verb.add_argument(
+        "--model", default="demo", help="demo, a hub id, or a folder with config.json and safetensors (default: demo)"
+    )
+    verb.add_argument("--revision", help="commit, tag or branch of a hub model")
+    verb.add_argument(
+        "--trust-remote-code", action="store_true", help="run the Python code in the model's repository; off by default"
+    )
+    verb.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 ... (default: cpu)")
+
+
+def add_capture_words(verb) -> None:
+    """Adds --data, --samples, --keep-rows and --seed."""
+    verb.add_argument("--data", default=CALIBRATION, help=f"calibration data set (default: {CALIBRATION})")
+    verb.add_argument(
+        "--samples", type=int, default=CALIBRATION_SAMPLES, help=f"calibration samples (default: {CALIBRATION_SAMPLES})"
+    )
+    verb.add_argument(
+        "--keep-rows", type=int, default=128, help="tokens kept for each layer, modality and position (default: 128)"
+    )
+    verb.add_argument("--seed", type=int, default=0, help="of the samples and of the kept tokens (default: 0)")
+
+
+def add_quantize_words(verb) -> None:
+    """Adds --eval-data, --eval-samples and --scope."""
+    verb.add_argument("--eval-data", default=EVALUATION, help=f"data set the errors are measured on (default: {EVALUATION})")
+    verb.add_argument(
+        "--eval-samples", type=int, default=EVALUATION_SAMPLES, help=f"samples of it (default: {EVALUATION_SAMPLES})"
+    )
+    verb.add_argument(
+        "--scope",
+        nargs="+",
+        metavar="PART",
+        default=["language", "vision", "audio", "connector"],
+        help="parts to quantise: language vision audio connector head (default: all but head)",
+    )
+
+
+def add_server_words(verb) -> None:
+    """Adds --port, --address and --headless."""
+    verb.add_argument("--port", type=int, default=8501, help="port of the dashboard (default: 8501)")
+    verb.add_argument("--address", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine only)")
+    verb.add_argument("--headless", action="store_true", help="do not open a browser")

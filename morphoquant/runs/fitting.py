@@ -1,0 +1,49 @@
+"""Fitting methods to a capture: each group's inputs are read once and handed to every method."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from morphoquant.core.progress import Progress, silent, track
+from morphoquant.core.spec import QuantSpec
+from morphoquant.methods.base import GroupFit, Method
+from morphoquant.runs.inputs import CalibrationInputs
+
+
+def fit(
+    methods: Sequence[tuple[Method, QuantSpec]], inputs: CalibrationInputs, progress: Progress = silent
+) -> list[dict[str, GroupFit]]:
+    """Fits each (method, spec) pair to every group in scope.
+
+    Returns:
+        For each pair, in order, its fits by group name. Equal quantised weights are one tensor.
+
+    Raises:
+        SpecError: a method cannot honour its spec; raised before any work.
+    """
+    for method, spec in methods:
+        method.check(spec)
+    surveys = [method.survey(inputs.summaries) for method, _ in methods]
+    needs = frozenset().union(*(method.needs for method, _ in methods))
+    fits: list[dict[str, GroupFit]] = [{} for _ in methods]
+    for group in track(inputs.groups, "fitting", len(inputs.groups), progress):
+        given = inputs.group(group, needs)
+        seen: dict[str, list[Tensor]] = {}
+        for found, survey, (method, spec) in zip(fits, surveys, methods, strict=True):
+            fitted = method.fit(given, spec, survey)
+            found[group] = _sharing(fitted, seen)
+    return fits
+
+
+def _sharing(fitted: GroupFit, seen: dict[str, list[Tensor]]) -> GroupFit:
+    """`fitted` with each weight replaced by an equal one already held, so that methods of one weight format share memory."""
+    shared: dict[str, Tensor] = {}
+    for layer, weight in fitted.weights.items():
+        known = seen.setdefault(layer, [])
+        twin = next((other for other in known if other is weight or torch.equal(other, weight)), None)
+        if twin is None:
+            known.append(weight)
+        shared[layer] = weight if twin is None else twin
+    return replace(fitted, weights=shared)

@@ -1,0 +1,116 @@
+"""From a capture run to what a method is handed: summaries of all groups at once, and one group's inputs at a time."""
+
+from collections.abc import Collection, Mapping
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from morphoquant.core.errors import ModelError
+from morphoquant.core.layers import Component
+from morphoquant.core.modality import MODALITIES, Modality, Position, slot
+from morphoquant.methods.base import ChannelSummary, GroupInputs, Need, TokenSample
+from morphoquant.stats.moments import Moments, pool
+from morphoquant.store.run import Run
+
+_COLUMNS = ["group", "modality", "channel", "count", "nan_count", "inf_count", "min", "max", "mean", "m2", "m3", "m4", "sum_abs"]
+
+
+class CalibrationInputs:
+    """What one capture run says of the groups in scope.
+
+    Args:
+        run: a finished capture run.
+        model: the model it was taken from, for the weights.
+        scope: components to quantise.
+
+    Raises:
+        ModelError: the model lacks a captured linear, or nothing is in scope.
+    """
+
+    def __init__(self, run: Run, model: nn.Module, scope: Collection[Component]):
+        self.run = run
+        layers = run.frame("layers")
+        layers = layers[layers["component"].isin([str(part) for part in scope])]
+        if layers.empty:
+            raise ModelError(f"run {run.run_id!r} captured no linear of {', '.join(scope)}: choose another scope.")
+        modules = dict(model.named_modules())
+        missing = [name for name in layers["layer"] if not isinstance(modules.get(name), nn.Linear)]
+        if missing:
+            raise ModelError(
+                f"this model has no linear {missing[0]!r}, run {run.run_id!r} has one: "
+                "load the model of that run, or capture this one."
+            )
+        self.layers = layers
+        self._members = {group: list(rows["layer"]) for group, rows in layers.groupby("group", sort=False)}
+        self._modules = modules
+        self.summaries = self._summaries()
+
+    @property
+    def groups(self) -> list[str]:
+        """Names of the groups in scope, in the order they ran."""
+        return list(self._members)
+
+    def group(self, name: str, needs: Collection[Need]) -> GroupInputs:
+        """The inputs of one group; the token sample is read only when it is needed."""
+        first = self.layers[self.layers["layer"] == name].iloc[0]
+        weights = {layer: self._modules[layer].weight.detach() for layer in self._members[name]}
+        return GroupInputs(
+            group=name,
+            component=Component(first["component"]),
+            block=None if pd.isna(first["block"]) else int(first["block"]),
+            role=first["role"],
+            weights=weights,
+            summary=self.summaries[name] if set(needs) - {Need.SAMPLE} else None,
+            sample=self._sample(name) if Need.SAMPLE in needs else None,
+        )
+
+    def _summaries(self) -> Mapping[str, ChannelSummary]:
+        frame = self.run.frame("channel_stats", [*_COLUMNS, "position"], {"group": self.groups})
+        self._tokens = frame[frame["channel"] == 0].set_index(["group", "modality", "position"])["count"]
+        frame["finite"] = frame["count"] - frame["nan_count"] - frame["inf_count"]
+        by_group = dict(iter(frame.groupby("group", sort=False)))
+        summaries = {}
+        for group in self.groups:
+            rows = by_group[group]
+            by_modality = {Modality(name): _pool(part) for name, part in rows.groupby("modality", sort=False)}
+            ordered = {modality: by_modality[modality] for modality in MODALITIES if modality in by_modality}
+            summaries[group] = _pool(rows, ordered)
+        return summaries
+
+    def _sample(self, group: str) -> TokenSample:
+        table = self.run.table("token_sample", where={"group": group})
+        keys = list(zip(table["modality"].to_pylist(), table["position"].to_pylist(), strict=True))
+        kept = pd.Series(keys).value_counts()
+        weights = [self._tokens[(group, *key)] / kept[key] for key in keys]
+        values = table["values"].combine_chunks()
+        x = values.flatten().to_numpy(zero_copy_only=False).reshape(len(keys), -1)
+        slots = [slot(Modality(modality), Position(position)) for modality, position in keys]
+        return TokenSample(
+            torch.from_numpy(x.copy()), torch.tensor(slots, dtype=torch.int8), torch.tensor(weights, dtype=torch.float64)
+        )
+
+
+def _pool(rows: pd.DataFrame, by_modality: Mapping[Modality, ChannelSummary] | None = None) -> ChannelSummary:
+    """Pools the slots of one group, for each channel."""
+    channels = int(rows["channel"].max()) + 1
+    shape = (-1, channels)
+    ordered = rows.sort_values(["modality", "position", "channel"], kind="stable")
+    cells = {name: ordered[name].to_numpy().reshape(shape) for name in (*_COLUMNS[6:], "finite")}
+    some = cells["finite"] > 0
+    moments = pool(Moments(cells["finite"], *(np.where(some, cells[name], 0.0) for name in ("mean", "m2", "m3", "m4"))))
+    count = moments.count
+    present = count > 0
+    low = np.where(some, cells["min"], np.inf).min(axis=0)
+    high = np.where(some, cells["max"], -np.inf).max(axis=0)
+    sum_abs = np.where(some, cells["sum_abs"], 0.0).sum(axis=0)
+    return ChannelSummary(
+        count=count,
+        min=np.where(present, low, 0.0).astype(np.float64),
+        max=np.where(present, high, 0.0).astype(np.float64),
+        mean_abs=np.divide(sum_abs, count, out=np.zeros(channels), where=present),
+        mean=np.where(present, moments.mean, 0.0),
+        m2=np.where(present, moments.m2, 0.0),
+        by_modality=by_modality or {},
+    )

@@ -1,0 +1,102 @@
+"""From the engine's sums to the tables of a run folder, and the merging of tables of two parts of the data."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from morphoquant.core.layers import LayerInfo
+from morphoquant.core.modality import unslot
+from morphoquant.methods.base import GroupFit
+from morphoquant.runs.measure import Measured
+from morphoquant.store.schema import TABLES
+
+
+def layers_table(layers: Iterable[LayerInfo]) -> pa.Table:
+    """The layers table."""
+    rows = [
+        {
+            "layer": layer.name,
+            "group": layer.group,
+            "component": str(layer.component),
+            "block": layer.block,
+            "role": layer.role,
+            "in_features": layer.in_features,
+            "out_features": layer.out_features,
+        }
+        for layer in layers
+    ]
+    return pa.Table.from_pylist(rows, schema=TABLES["layers"])
+
+
+def tokens_table(samples: Sequence[Mapping[int, int]], first: int) -> pa.Table:
+    """The tokens table of samples `first`, `first` + 1, ...; each is {slot: tokens}."""
+    rows = [
+        {"sample": sample, "modality": str(modality), "position": str(position), "count": count}
+        for sample, counts in enumerate(samples, first)
+        for (modality, position), count in ((unslot(label), count) for label, count in sorted(counts.items()))
+    ]
+    return pa.Table.from_pylist(rows, schema=TABLES["tokens"])
+
+
+def keyed(name: str, keys: Mapping[str, str], columns: Mapping[str, Any], rows: int) -> pa.Table:
+    """A table of schema `name` from columns and names that are the same in every row; NaN becomes null."""
+    schema = TABLES[name]
+    arrays = []
+    for field in schema:
+        if field.name in keys:
+            indices = pa.array(np.zeros(rows, np.int32))
+            arrays.append(pa.DictionaryArray.from_arrays(indices, pa.array([keys[field.name]], pa.string())))
+        else:
+            value = columns[field.name]
+            null = field.nullable and isinstance(value, np.ndarray) and value.dtype.kind == "f"
+            arrays.append(value if isinstance(value, pa.Array) else pa.array(value, type=field.type, from_pandas=null))
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def grids_tables(fits: Mapping[str, GroupFit]) -> Iterator[pa.Table]:
+    """The grids table, a part a group that has a static grid."""
+    for group, fit in fits.items():
+        if fit.columns is not None:
+            yield keyed("grids", {"group": group}, fit.columns, len(fit.columns["channel"]))
+
+
+def errors_table(measured: Measured) -> pa.Table:
+    """The errors table of one fit."""
+    rows = [
+        {
+            "layer": layer,
+            "modality": str(unslot(label)[0]),
+            "position": str(unslot(label)[1]),
+            "tap": tap,
+            "source": source,
+            **columns,
+        }
+        for (layer, tap, source), sums in measured.errors.items()
+        for label, columns in sums.rows().items()
+    ]
+    return pa.Table.from_pylist(rows, schema=TABLES["errors"])
+
+
+def grid_use_tables(measured: Measured) -> Iterator[pa.Table]:
+    """The grid_use table of one fit, a part a group and slot."""
+    for group, use in measured.use.items():
+        for label, columns in use.rows().items():
+            modality, position = unslot(label)
+            keys = {"group": group, "modality": str(modality), "position": str(position)}
+            yield keyed("grid_use", keys, columns, use.channels)
+
+
+def added_up(name: str, parts: Sequence[pa.Table]) -> pa.Table:
+    """Joins the errors or grid_use tables of shards: sums are added, the smallest cosine is kept."""
+    schema = TABLES[name]
+    if len(parts) == 1:
+        return parts[0]
+    keys = [f.name for f in schema if pa.types.is_dictionary(f.type)] + [n for n in ("channel", "width") if n in schema.names]
+    sums = [f.name for f in schema if f.name not in keys]
+    how = [(column, "min" if column == "cosine_min" else "sum") for column in sums]
+    table = pa.concat_tables(parts).unify_dictionaries()
+    joined = table.group_by(keys, use_threads=False).aggregate(how)
+    joined = joined.select([*keys, *(f"{column}_{function}" for column, function in how)]).rename_columns([*keys, *sums])
+    return joined.select(schema.names).cast(schema)
