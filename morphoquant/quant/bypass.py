@@ -5,6 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+# The limit of a masked channel that passes whole.
+EVERY_VALUE = -1.0
+
 
 @dataclass(frozen=True, eq=False)
 class Bypass:
@@ -12,7 +15,7 @@ class Bypass:
 
     Attributes:
         mask: outlier channels, bool [K].
-        limit: magnitude above which a masked channel's value bypasses [K]; at 0 every value does, zeros included.
+        limit: magnitude above which a masked channel's value bypasses [K]; below 0 every value does, zeros included.
 
     Source: MorphoQuant, compensation term W_Q((X - X_Q) * m); the limit is the reference code's.
     """
@@ -22,10 +25,7 @@ class Bypass:
 
     def bypassed(self, x: Tensor) -> Tensor:
         """True where a value of `x` [tokens, K] passes in full precision; never for NaN."""
-        # A limit that no value exceeds switches unmasked channels off, a negative one lets zeros through.
-        never = torch.full_like(self.limit, torch.inf)
-        always = torch.full_like(self.limit, -1.0)
-        return x.abs() > torch.where(self.mask, torch.where(self.limit > 0, self.limit, always), never)
+        return x.abs() > torch.where(self.mask, self.limit, torch.inf)
 
     def residual(self, x: Tensor, xq: Tensor) -> Tensor:
         """x - xq where `x` bypasses, zero elsewhere [tokens, K]."""

@@ -93,23 +93,30 @@ def asymmetric_grid(low: Tensor, high: Tensor, bits: int, include_zero: bool = T
     return _grid(step, (-low / step).round().clamp(0, top), 0, top, like)
 
 
-def range_grid(low: Tensor, high: Tensor, bits: int) -> UniformGrid:
+def range_grid(low: Tensor, high: Tensor, bits: int, odd: bool = False) -> UniformGrid:
     """The range quantiser of the ZeroQ lineage, which Q-VLM and MorphoQuant use: 2^bits levels from about `low` to `high`.
 
     With g = (2^bits - 1) / (high - low) and z = round(g low) + 2^(bits-1), codes are round(g x - z), clamped to the signed
     range, and stand for (code + z) / g. Symmetric edges [-a, a] are a tie: the zero point is 0 and at 4 bits the grid is
     {-8..7} * 2a/15, half a step lower than the edges on both sides. One-signed ranges keep their offset.
 
-    Source: MorphoQuant reference code, QuantAct (methods notes 1 and 3.2).
+    Args:
+        low: lower edge.
+        high: upper edge, at least `low`.
+        bits: bit-width.
+        odd: leaves out the lowest code, so that symmetric edges give symmetric levels: {-7..7} * a/7 at 4 bits.
+
+    Source: MorphoQuant reference code, class QuantAct.
     """
     like, low, high = low, _wide(low), _wide(high)
-    half = 2 ** (bits - 1)
-    rate = (2**bits - 1) / (high - low).clamp_min(FLOOR)
+    top = 2 ** (bits - 1) - 1
+    bottom = -top if odd else -top - 1
+    rate = (top - bottom) / (high - low).clamp_min(FLOOR)
     # The product of symmetric edges is mathematically a tie; float64 noise must not break it.
     product = rate * low
     tie = (product * 2).round() / 2
     product = torch.where((product - tie).abs() < 1e-12 * product.abs().clamp_min(1), tie, product)
-    return _grid(1 / rate, -(product.round() + half), -half, half - 1, like)
+    return _grid(1 / rate, bottom - product.round(), bottom, top, like)
 
 
 def _wide(values: Tensor) -> Tensor:

@@ -1,0 +1,111 @@
+"""Puts mask, edges, search and bypass together into the fit of a group."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from morphoquant.core.errors import SpecError
+from morphoquant.core.spec import QuantSpec
+from morphoquant.methods.base import GroupFit, GroupInputs, Need, TokenSample
+from morphoquant.methods.columns import grid_columns
+from morphoquant.methods.morpho.edges import base_edges, density_floor
+from morphoquant.methods.morpho.mask import channel_mask, channel_scores
+from morphoquant.methods.morpho.search import Placement, clip_ratios, search_ratio_index
+from morphoquant.methods.morpho.settings import Settings
+from morphoquant.methods.morpho.token_cosine import refine_ratio_index
+from morphoquant.methods.weights import fit_weights
+from morphoquant.quant.activation import StaticQuantizer
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Which parts a method has.
+
+    Attributes:
+        masks: outlier channels and their bypass (DABC).
+        searches: the clip search (MDQFO).
+    """
+
+    masks: bool
+    searches: bool
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """The extremes and a sample always; the mean magnitude for the mask's score."""
+        return frozenset({Need.EXTREMES, Need.SAMPLE} | ({Need.MEAN_ABS} if self.masks else set()))
+
+
+def require_channel_ranges(name: str, spec: QuantSpec) -> None:
+    """Raises SpecError unless activations, where quantised, have one static range a channel."""
+    if spec.quantises_activations and spec.a_granularity != "channel":
+        raise SpecError(
+            f'{name} places one static activation range a channel and cannot honour "-{spec.a_granularity}" in {str(spec)!r}: '
+            f'leave out "-{spec.a_granularity}", or use rtn.'
+        )
+
+
+def fit_group(
+    name: str, inputs: GroupInputs, spec: QuantSpec, population: np.ndarray | None, settings: Settings, parts: Parts
+) -> GroupFit:
+    """Fits one group.
+
+    Args:
+        name: of the method, for errors.
+        inputs: the group.
+        spec: bit-widths and formats.
+        population: dispersion scores of all layers, None for a local mask.
+        settings: every choice.
+        parts: what the method does.
+
+    Returns:
+        Quantiser, bypass and weights.
+
+    Raises:
+        SpecError: activations are not per channel, or a weight's group size does not divide its inputs.
+    """
+    require_channel_ranges(name, spec)
+    weights = fit_weights(inputs, spec)
+    if not spec.quantises_activations:
+        return GroupFit(inputs.group, weights)
+    score, masked = None, np.zeros(inputs.channels, bool)
+    if parts.masks:
+        score = channel_scores(inputs.summary, settings)
+        masked = channel_mask(score, inputs.role, settings, population)
+    low, high = base_edges(inputs.summary.min, inputs.summary.max, masked, settings)
+    sample = inputs.sample.finite()
+    placement = Placement(
+        torch.from_numpy(np.ascontiguousarray(low, np.float64)),
+        torch.from_numpy(np.ascontiguousarray(high, np.float64)),
+        torch.from_numpy(masked),
+        density_floor(sample, masked, settings.max_bypass_density),
+        spec.a_bits,
+    )
+    ratio = _ratios(sample, placement, settings, parts)
+    quantizer = StaticQuantizer(placement.grid(ratio, settings), ratio * placement.low, ratio * placement.high)
+    bypass = placement.bypass(ratio, settings) if parts.masks else None
+    limit = None if bypass is None else bypass.limit.double().numpy()
+    return GroupFit(
+        inputs.group,
+        weights,
+        activation=quantizer,
+        correction=bypass,
+        columns=grid_columns(quantizer, base=(low, high), score=score, masked=masked, limit=limit),
+        bypass_density=None if bypass is None or not len(sample.x) else _share(bypass.bypassed(sample.x), sample.weights),
+    )
+
+
+def _ratios(sample: TokenSample, placement: Placement, settings: Settings, parts: Parts) -> Tensor:
+    """Clip ratio of each channel, float64 [K]; 1 without a search or a sample to search on."""
+    if not parts.searches or not len(sample.x):
+        return torch.ones_like(placement.low)
+    index = search_ratio_index(sample, placement, settings)
+    if settings.cos == "token":
+        index = refine_ratio_index(sample, placement, settings, index)
+    return clip_ratios(settings)[index]
+
+
+def _share(flags: Tensor, weights: Tensor) -> float:
+    """Weighted share of set flags [n, K]."""
+    return float(flags.double().mean(1) @ weights / weights.sum())

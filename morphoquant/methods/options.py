@@ -1,0 +1,104 @@
+"""Methods from text and back: "morphoquant:variant=paper,lam=1.5"."""
+
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from difflib import get_close_matches
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from morphoquant.core.errors import SpecError
+from morphoquant.methods.base import Method
+from morphoquant.methods.catalog import METHODS
+
+_SWITCHES = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+def parse_method(text: str) -> Method:
+    """Reads a method with its fields.
+
+    Args:
+        text: name, then optionally a colon and field=value pairs with commas between them. Several names in one field are
+            joined by "+"; "none" is the empty list: "morphoquant:mask_all_roles=down_proj+fc2".
+
+    Raises:
+        UnknownNameError: no method has this name.
+        SpecError: a field is unknown, given twice, or has a value that cannot be read.
+    """
+    name, _, rest = text.strip().partition(":")
+    cls = METHODS[name.strip()]
+    kinds = _kinds(cls)
+    values: dict[str, Any] = {}
+    for pair in filter(None, (part.strip() for part in rest.split(","))):
+        key, equals, value = (part.strip() for part in pair.partition("="))
+        _known(name, key, kinds)
+        if not equals or not value:
+            raise SpecError(f'cannot read "{pair}" in method "{text}": expected field=value, for example "{key}=1".')
+        if key in values:
+            raise SpecError(f'method "{text}" says {key} twice: give each field once.')
+        values[key] = _read(f"{name}.{key}", kinds[key], value)
+    return cls(**values)
+
+
+def make_method(name: str, values: Mapping[str, Any]) -> Method:
+    """The method with the given fields, as `Method.options()` or a run's plan holds them.
+
+    Raises:
+        UnknownNameError: no method has this name.
+        SpecError: a field is unknown.
+    """
+    cls = METHODS[name]
+    kinds = _kinds(cls)
+    for key in values:
+        _known(name, key, kinds)
+    return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+
+
+def describe_method(method: Method) -> str:
+    """Text that `parse_method` reads back to an equal method: the fields that differ from their defaults."""
+    pairs = []
+    for field in fields(method):
+        value = getattr(method, field.name)
+        if field.default is MISSING or value != field.default:
+            written = ("+".join(value) or "none") if isinstance(value, tuple) else str(value).lower()
+            pairs.append(f"{field.name}={written}")
+    return method.name + (":" + ",".join(pairs) if pairs else "")
+
+
+def _kinds(cls: type[Method]) -> dict[str, Any]:
+    """Type of each field, `None` taken out of unions."""
+    hints = get_type_hints(cls)
+    kinds = {}
+    for field in fields(cls):
+        options = [kind for kind in get_args(hints[field.name]) if kind is not NoneType]
+        optional = NoneType in get_args(hints[field.name])
+        kinds[field.name] = options[0] if optional else hints[field.name]
+    return kinds
+
+
+def _known(name: str, key: str, kinds: Mapping[str, Any]) -> None:
+    if key not in kinds:
+        raise SpecError(f"method {name!r} has no field {key!r}:{_hint(key, kinds)} its fields are {', '.join(kinds) or 'none'}.")
+
+
+def _read(where: str, kind: Any, text: str) -> Any:
+    if get_origin(kind) is Literal:
+        choices = get_args(kind)
+        if text not in choices:
+            raise SpecError(f"{where} cannot be {text!r}:{_hint(text, choices)} allowed are {', '.join(choices)}.")
+        return text
+    if get_origin(kind) is tuple:
+        return () if text == "none" else tuple(filter(None, text.split("+")))
+    if kind is bool:
+        if text.lower() not in _SWITCHES:
+            raise SpecError(f"{where} cannot be {text!r}: allowed are true and false.")
+        return _SWITCHES[text.lower()]
+    try:
+        return kind(text)
+    except ValueError:
+        wanted = "a whole number" if kind is int else "a number"
+        raise SpecError(f"{where} cannot be {text!r}: expected {wanted}.") from None
+
+
+def _hint(text: str, known: Any) -> str:
+    near = get_close_matches(text, list(known), n=1)
+    return f" did you mean {near[0]!r}?" if near else ""

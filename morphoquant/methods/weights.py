@@ -1,0 +1,31 @@
+"""Weights of a group as the spec wants them: one function for all methods, so that a comparison compares activations."""
+
+from torch import Tensor
+
+from morphoquant.core.spec import QuantSpec
+from morphoquant.methods.base import GroupInputs
+from morphoquant.quant.nf4 import quantize_nf4
+from morphoquant.quant.weight import quantize_weight
+
+
+def fit_weights(inputs: GroupInputs, spec: QuantSpec) -> dict[str, Tensor]:
+    """Rounds each weight to the nearest level of the spec's format.
+
+    Args:
+        inputs: the group.
+        spec: "int" weights are symmetric, one scale an output channel or a group; "nf4" has blocks of 64 and double
+            quantisation.
+
+    Returns:
+        Quantised weight by layer [out, K]; the very tensors of `inputs` at 16 bits.
+
+    Raises:
+        SpecError: the spec's group size does not divide the input channels.
+    """
+    if not spec.quantises_weights:
+        return dict(inputs.weights)
+    if spec.w_format == "nf4":
+        return {layer: quantize_nf4(w.detach()) for layer, w in inputs.weights.items()}
+    return {
+        layer: quantize_weight(w.detach(), spec.w_bits, group=spec.w_group, layer=layer) for layer, w in inputs.weights.items()
+    }
