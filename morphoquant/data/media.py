@@ -1,4 +1,4 @@
-"""Reads the media that ship with MorphoQuant: handwriting, photographs, synthetic and recorded speech.
+"""Reads the media that ship with MorphoQuant: handwriting, photographs, passages of text, synthetic and recorded speech.
 
 Every file is checked against the sha256 in MANIFEST.json, so a damaged checkout cannot pass for other data.
 """
@@ -31,6 +31,25 @@ class Photograph:
     name: str
     split: str
     shows: str
+
+
+@dataclass(frozen=True)
+class Passage:
+    """Something to read and a question about it.
+
+    Attributes:
+        split: "calibration" or "evaluation".
+        title: empty for a question that stands alone.
+        text: the paragraph, empty for a question that stands alone.
+        question: answered by the text, or by what everyone knows.
+        answer: in a few words.
+    """
+
+    split: str
+    title: str
+    text: str
+    question: str
+    answer: str
 
 
 @dataclass(frozen=True)
@@ -96,6 +115,12 @@ def photographs(root: Path = MEDIA) -> tuple[Photograph, ...]:
 def photograph(name: str, root: Path = MEDIA) -> np.ndarray:
     """A photograph as uint8 [height, width, 3], read-only, longer side at most 288 pixels."""
     return _frozen(np.array(Image.open(io.BytesIO(media_bytes(f"{name}.jpg", root))).convert("RGB")))
+
+
+@cache
+def passages(root: Path = MEDIA) -> tuple[Passage, ...]:
+    """All passages and stand-alone questions, written for MorphoQuant."""
+    return tuple(Passage(**entry) for entry in json.loads(media_bytes("passages.json", root)))
 
 
 @cache

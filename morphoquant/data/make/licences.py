@@ -5,7 +5,7 @@ from morphoquant.data.make.photographs import PHOTOGRAPHS
 _TEXT = """# Licences of the demo media
 
 MorphoQuant's own licence does not cover the files of this folder; these do.
-All of them are made by `python -m morphoquant.data.make`.
+All but passages.json, which is written by hand, are made by `python -m morphoquant.data.make`.
 
 ## Handwriting: digits.png, digits.json
 Optical Recognition of Handwritten Digits, E. Alpaydin and C. Kaynak, 1998, UCI Machine Learning Repository, CC BY 4.0
@@ -17,13 +17,16 @@ CC BY-SA 3.0 (https://creativecommons.org/licenses/by-sa/3.0/). Taken from the D
 Changed: resampled to 16 kHz, silence cut, level set, amplitudes rounded to 11 bits. These two files are under the same licence.
 
 ## Synthetic speech: synthetic.flac, synthetic.json
-Spoken by espeak-ng (https://github.com/espeak-ng/espeak-ng) from words and sentences written for MorphoQuant. The program is under
-GPL-3.0-or-later, which does not cover what it says. The recordings are under MorphoQuant's licence, Apache-2.0.
+Spoken by espeak-ng (https://github.com/espeak-ng/espeak-ng) from words and sentences written for MorphoQuant. The program is
+under GPL-3.0-or-later, which does not cover what it says. The recordings are under MorphoQuant's licence, Apache-2.0.
+
+## Passages: passages.json
+Written for MorphoQuant, under its licence, Apache-2.0.
 
 ## Photographs
 Read from the wheel named, made smaller, nothing else changed. Where they come from first: danielbuechele,
-https://www.flickr.com/photos/danielbuechele/6061409035/; vultilion, https://www.flickr.com/photos/vultilion/6056698931/; the others are
-named in the docstrings of skimage.data. CC BY 2.0 is https://creativecommons.org/licenses/by/2.0/.
+https://www.flickr.com/photos/danielbuechele/6061409035/; vultilion, https://www.flickr.com/photos/vultilion/6056698931/;
+the others are named in the docstrings of skimage.data. CC BY 2.0 is https://creativecommons.org/licenses/by/2.0/.
 
 | file | shows | author | licence | wheel |
 |---|---|---|---|---|
