@@ -21,8 +21,7 @@ def comparable(runs: list[Run]) -> list[Run]:
     Raises:
         CompareError: two of them differ in the model, the data, the seed, the capture, an option or the code; names it.
     """
-    first = runs[0]
-    for run in runs[1:]:
+    for first, run in ((runs[0], run) for run in runs[1:]):
         for name, value in asdict(first.plan).items():
             other = getattr(run.plan, name)
             if name in _MAY_DIFFER or other == value:
@@ -82,7 +81,7 @@ def compare_methods(runs: list[Run], selection: Selection) -> pd.DataFrame:
 
 
 def _bypass(run: Run, selection: Selection) -> pd.Series:
-    found = layer_errors_of_input(run, selection)
+    found = _input_sums(run, selection)
     found = found[found["bypassed"].notna()]
     found = summed(found.assign(values=found["tokens"] * found["width"]), ["modality"], ["values", "bypassed"]).set_index(
         "modality"
@@ -90,19 +89,23 @@ def _bypass(run: Run, selection: Selection) -> pd.Series:
     return 100.0 * found["bypassed"] / found["values"]
 
 
-def layer_errors_of_input(run: Run, selection: Selection) -> pd.DataFrame:
-    """`error_sums` of the inputs; empty where the run quantises no activations."""
+def _input_sums(run: Run, selection: Selection) -> pd.DataFrame:
     if not run.frame("errors", ["tap"], {"tap": "input"}).shape[0]:
         return pd.DataFrame(columns=["modality", "tokens", "width", "bypassed"])
     return error_sums(run, selection, "input")
 
 
 def before_and_after(runs: list[Run], selection: Selection, measure: str) -> pd.DataFrame:
-    """`layer_errors` of one run, or of two that may be compared; with columns run_id, label and stage.
+    """`layer_errors` of one run, or of two that may be compared; with columns run_id, label_run and stage.
 
     Stage is "after" for the last run and "before" for the one ahead of it.
+
+    Raises:
+        CompareError: more than two runs, or two that differ in more than method, fields and spec.
     """
     runs = comparable(quantized(runs))
+    if len(runs) > 2:
+        raise CompareError(f"before and after are two runs, {len(runs)} are chosen: leave two, or use the comparison of methods.")
     stages = ["after"] if len(runs) == 1 else ["before", "after"]
     parts = [
         layer_errors(run, selection, measure).assign(run_id=run.run_id, label_run=label, stage=stage)

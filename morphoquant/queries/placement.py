@@ -1,5 +1,7 @@
 """The quantisation levels of one channel over the distribution of its values."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -70,14 +72,12 @@ def _span(capture, selection, layer, channel, reach) -> tuple[float, float]:
 
 
 def _uses(run, capture, selection, layer, channel, density) -> pd.DataFrame:
-    from dataclasses import replace
-
     rows = []
     for row in codes_used(run, capture, replace(selection, channel=channel), layer).itertuples():
         rows += [(row.modality, "codes used", row.used), (row.modality, "codes available", row.available)]
     for row in channel_use(run, selection, layer, channel).itertuples() if run.has("grid_use") else ():
         rows += [(row.modality, "clipped %", row.clipped_percent), (row.modality, "bypassed %", row.bypassed_percent)]
     for modality, part in density.groupby("modality", sort=False):
-        seen = float((part["value"] if "value" in part else part["density"]) @ (part["high"] - part["low"]))
+        seen = float(part["density"] @ (part["high"] - part["low"]))
         rows.append((modality, "beyond view %", max(0.0, 100.0 * (1.0 - seen))))
     return pd.DataFrame(rows, columns=["modality", "name", "value"]).assign(part="use")

@@ -1,15 +1,20 @@
 """What a layer input's SQNR would be at any bit-width and clip ratio, from the histograms alone."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from morphoquant.core.errors import StoreError
+from morphoquant.core.modality import POSITIONS
 from morphoquant.core.selection import Selection
+from morphoquant.core.spec import FULL_PRECISION_BITS, QuantSpec
 from morphoquant.queries.channels import channel_frame
+from morphoquant.queries.compare import comparable, run_labels
 from morphoquant.queries.decibels import sqnr_db
+from morphoquant.queries.errors import layer_errors
 from morphoquant.queries.layers import group_row
 from morphoquant.queries.modalities import ordered, where
 from morphoquant.stats.bins import bin_edges
@@ -70,9 +75,33 @@ def predicted_sqnr(
     return ordered(frame[["layer", "modality", "bits", "clip", "values", "sqnr_db", "clip_share_percent"]], selection)
 
 
-def _ranges(capture: Run, group: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-    from morphoquant.core.modality import POSITIONS
+def predicted_and_measured(capture: Run, runs: list[Run], selection: Selection, layer: str) -> pd.DataFrame:
+    """`predicted_sqnr` over bit-widths, and what the quantize runs among `runs` measured at theirs.
 
+    Returns:
+        layer, modality, bits, sqnr_db, kind ("predicted" or "measured"), label_run (null for predictions).
+
+    Raises:
+        CompareError: the runs differ in more than method, fields and spec.
+    """
+    parts = [predicted_sqnr(capture, selection, layer).assign(kind="predicted")]
+    group = str(group_row(capture, layer)["group"])
+    quantised = comparable([run for run in runs if run.plan.kind == "quantize"])
+    for run, label in zip(quantised, run_labels(quantised), strict=True):
+        bits = QuantSpec.parse(str(run.plan.spec)).a_bits
+        if bits == FULL_PRECISION_BITS:
+            continue
+        everywhere = replace(selection, component=None, role=None)
+        found = layer_errors(run, everywhere, "input_sqnr_db").rename(columns={"value": "sqnr_db"})
+        found = found[(found["layer"] == group) & np.isfinite(found["sqnr_db"])]
+        parts.append(found.assign(bits=bits, kind="measured", label_run=label))
+    frame = pd.concat(parts, ignore_index=True)
+    if "label_run" not in frame:
+        frame["label_run"] = None
+    return frame[["layer", "modality", "bits", "sqnr_db", "kind", "label_run"]]
+
+
+def _ranges(capture: Run, group: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     frame = channel_frame(capture, Selection(positions=POSITIONS), [group["group"]])
     pooled = frame.groupby("channel").agg(low=("min", "min"), high=("max", "max"))
     pooled = pooled.reindex(range(int(group["in_features"])), fill_value=0.0)

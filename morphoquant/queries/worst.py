@@ -4,6 +4,7 @@ import pandas as pd
 
 from morphoquant.core.selection import Selection
 from morphoquant.queries.depth import depth_profile
+from morphoquant.queries.histograms import layers_with_histograms
 from morphoquant.store.run import Run
 
 
@@ -23,6 +24,15 @@ def worst_layers(run: Run, selection: Selection, measure: str, count: int = 12) 
     return frame.sort_values("rank", kind="stable").reset_index(drop=True)
 
 
-def worst_layer(run: Run, selection: Selection) -> str:
-    """Name of the layer input with the largest ratio of its largest channel to the median one."""
-    return str(worst_layers(run, selection, "max_median_ratio", count=1)["layer"].iat[0])
+def worst_layer(run: Run, selection: Selection, with_histogram: bool = False) -> str:
+    """Name of the layer input with the largest ratio of its largest channel to the median one.
+
+    Args:
+        run: a capture run.
+        selection: component, role, modalities and positions.
+        with_histogram: only among the inputs whose histograms the run keeps; if it keeps none, among all.
+    """
+    frame = depth_profile(run, selection, "max_median_ratio")
+    kept = layers_with_histograms(run) if with_histogram else []
+    among = frame[frame["layer"].isin(kept)] if len(kept) else frame
+    return str((among if len(among) else frame).sort_values("value", kind="stable")["layer"].iat[-1])

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Literal
@@ -12,6 +12,7 @@ from typing import Literal
 import pandas as pd
 import plotly.graph_objects as go
 
+from morphoquant.core.errors import UnknownNameError
 from morphoquant.core.registry import Registry
 from morphoquant.core.selection import Selection
 from morphoquant.store.run_store import Run, RunStore
@@ -67,7 +68,21 @@ class View:
     query: Callable[[RunStore, list[Run], Selection], pd.DataFrame]
     draw: Callable[[pd.DataFrame, Selection], go.Figure]
     measures: tuple[Measure, ...] = ()
-    most: int | None = field(default=1)
+    most: int | None = 1
+
+
+def chosen(measures: tuple[Measure, ...], selection: Selection) -> Measure:
+    """The measure that `selection` names, the first one if it names none.
+
+    Raises:
+        UnknownNameError: the view has no such measure.
+    """
+    if selection.measure is None:
+        return measures[0]
+    for measure in measures:
+        if measure.name == selection.measure:
+            return measure
+    raise UnknownNameError("measure", selection.measure, [measure.name for measure in measures])
 
 
 class ViewRegistry(Registry[View]):

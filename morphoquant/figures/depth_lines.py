@@ -1,0 +1,136 @@
+"""A measure over the layers of a model: one line a series, one panel a role.
+
+Layers of one component stand in panels by role over the block index, because roles differ by orders of magnitude and one
+line through all of them would only zigzag. Layers of several components stand in one panel in the order of the model.
+"""
+
+from collections.abc import Callable
+
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from morphoquant.figures.theme import DASH_AFTER, DASH_BEFORE, HEIGHT, NEUTRAL, lay_out, modality_colour, three_digits
+from morphoquant.figures.ticks import escaped, thinned
+
+_DASHES = {"before": DASH_BEFORE, "after": DASH_AFTER}
+_PANEL_HEIGHT = 215
+
+
+def depth_lines(
+    frame: pd.DataFrame,
+    axis: str,
+    *,
+    log: bool = False,
+    series: str = "modality",
+    colour: Callable[[str], str] = modality_colour,
+    reference: float | None = None,
+) -> go.Figure:
+    """Draws `value` over the layers.
+
+    Args:
+        frame: layer, label, component, role, block, order, value, the column `series`; `channel` and `stage` ("before" is
+            dashed, "after" solid) are optional.
+        axis: title of the value axis with its unit.
+        log: logarithmic value axis.
+        series: column that makes the lines.
+        colour: colour of a series by name.
+        reference: a value to mark by a thin line, such as the kurtosis of a normal distribution.
+    """
+    roles = list(dict.fromkeys(zip(frame.sort_values("order")["component"], frame.sort_values("order")["role"], strict=True)))
+    by_role = frame["component"].nunique() == 1 and len(roles) <= 8 and frame["block"].notna().any()
+    figure = _by_role(frame, roles, series, colour) if by_role else _in_order(frame, series, colour)
+    for place in range(len(roles) if by_role else 1):
+        where = dict(row=place // 2 + 1, col=place % 2 + 1) if by_role and len(roles) > 1 else {}
+        if reference is not None:
+            figure.add_hline(y=reference, line=dict(color=NEUTRAL, width=1, dash="dot"), **where)
+    figure.update_yaxes(type="log" if log else "linear")
+    if by_role and len(roles) > 1:
+        figure.update_yaxes(title_text=axis, col=1)
+    else:
+        figure.update_yaxes(title_text=axis)
+    if "stage" in frame and frame["stage"].nunique() > 1:
+        _stage_key(figure, frame)
+    return figure
+
+
+def _by_role(frame: pd.DataFrame, roles: list, series: str, colour) -> go.Figure:
+    if len(roles) == 1:
+        figure, rows = make_subplots(rows=1, cols=1), 1
+    else:
+        rows = -(-len(roles) // 2)
+        gap = dict(vertical_spacing=min(0.12, 0.24 / rows), horizontal_spacing=0.09)
+        figure = make_subplots(rows=rows, cols=2, subplot_titles=[escaped(role) for _, role in roles], **gap)
+    seen: set[str] = set()
+    for place, (component, role) in enumerate(roles):
+        part = frame[(frame["component"] == component) & (frame["role"] == role)]
+        row, col = place // 2 + 1, place % 2 + 1
+        _lines(figure, part.assign(x=part["block"].astype(float).fillna(-1)), series, colour, seen, True, row=row, col=col)
+        last = place + 2 >= len(roles)
+        figure.update_xaxes(title_text=f"Block ({component})" if last else None, row=row, col=col)
+    return lay_out(figure, HEIGHT if rows == 1 else max(HEIGHT, _PANEL_HEIGHT * rows + 60))
+
+
+def _in_order(frame: pd.DataFrame, series: str, colour) -> go.Figure:
+    figure = make_subplots(rows=1, cols=1)
+    layers = frame.drop_duplicates("layer").sort_values("order").reset_index(drop=True)
+    place = {layer: index for index, layer in enumerate(layers["layer"])}
+    lined = layers.groupby("component")["role"].nunique().max() == 1
+    _lines(figure, frame.assign(x=frame["layer"].map(place)), series, colour, set(), lined, row=1, col=1)
+    places, labels = thinned(list(layers["label"]))
+    figure.update_xaxes(title_text="Layer, in the order of the model", tickvals=places, ticktext=labels, tickangle=-35)
+    starts = layers.index[layers["component"] != layers["component"].shift()]
+    for start, component in zip(starts, layers["component"][starts], strict=True):
+        if start:
+            figure.add_vline(x=start - 0.5, line=dict(color=NEUTRAL, width=1, dash="dot"))
+        if len(starts) > 1:
+            note = dict(x=start, xanchor="left", y=1.0, yanchor="top", yref="y domain", xref="x", showarrow=False)
+            figure.add_annotation(text=component, font=dict(color=NEUTRAL, size=12), **note)
+    return lay_out(figure, HEIGHT + 60)
+
+
+def _lines(figure: go.Figure, frame: pd.DataFrame, series: str, colour, seen: set, lined: bool, **where) -> None:
+    stages = list(dict.fromkeys(frame["stage"])) if "stage" in frame else [None]
+    for name in dict.fromkeys(frame[series]):
+        for stage in stages:
+            part = frame[frame[series] == name]
+            part = part[part["stage"] == stage] if stage else part
+            if part.empty:
+                continue
+            part = part.sort_values("x", kind="stable")
+            new = name not in seen and stage in (None, "after")
+            figure.add_trace(
+                go.Scatter(
+                    x=part["x"],
+                    y=part["value"],
+                    mode="lines+markers" if lined else "markers",
+                    name=escaped(name),
+                    legendgroup=escaped(name),
+                    showlegend=new,
+                    line=dict(color=colour(name), width=2, dash=_DASHES.get(stage, "solid")),
+                    marker=dict(color=colour(name), size=5, symbol="circle-open" if stage == "before" else "circle"),
+                    customdata=_clicks(part),
+                    text=[_hover(row, name, stage) for row in part.itertuples()],
+                    hovertemplate="%{text}<extra></extra>",
+                ),
+                **where,
+            )
+            seen |= {name} if new else set()
+
+
+def _clicks(part: pd.DataFrame) -> list[list]:
+    channels = part["channel"].tolist() if "channel" in part else [None] * len(part)
+    return [[layer, channel] for layer, channel in zip(part["layer"], channels, strict=True)]
+
+
+def _hover(row, name: str, stage: str | None) -> str:
+    channel = f", channel {row.channel}" if hasattr(row, "channel") else ""
+    return f"{escaped(row.label)}{channel}<br>{escaped(name)}{f', {stage}' if stage else ''}: {three_digits(row.value)}"
+
+
+def _stage_key(figure: go.Figure, frame: pd.DataFrame) -> None:
+    """Two legend entries that say which run is dashed and which is solid."""
+    for stage in ("before", "after"):
+        label = frame.loc[frame["stage"] == stage, "label_run"].iat[0]
+        line = dict(color=NEUTRAL, width=2, dash=_DASHES[stage])
+        figure.add_trace(go.Scatter(x=[None], y=[None], mode="lines", line=line, name=f"{stage}: {escaped(label)}"))

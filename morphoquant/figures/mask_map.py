@@ -1,0 +1,81 @@
+"""Outlier channels of every layer: one map a modality, channels across, layers down."""
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from morphoquant.figures.theme import lay_out, modality_colour, modality_order
+from morphoquant.figures.ticks import escaped, thinned
+
+LARGEST_COLUMNS = 320
+_CLICKABLE = 2500
+
+
+def mask_map(frame: pd.DataFrame) -> go.Figure:
+    """Draws the frame of `outlier_masks`; a cell is filled if any of its channels is an outlier in that modality.
+
+    Clicks on a heat map select nothing in Streamlit, so that filled cells also carry invisible markers, unless there are
+    too many of them for a light page.
+    """
+    names = modality_order(frame["modality"])
+    layers = frame.drop_duplicates("layer").sort_values(["component", "role", "order"]).reset_index(drop=True)
+    row_of = {layer: row for row, layer in enumerate(layers["layer"])}
+    width = int(frame["width"].max())
+    step = -(-width // LARGEST_COLUMNS)
+    cols = min(2, len(names))
+    rows = -(-len(names) // cols)
+    titles = [f"{name}: {_share(frame, name):.2g} % of channels" for name in names]
+    gaps = dict(horizontal_spacing=0.04, vertical_spacing=0.14 / rows)
+    figure = make_subplots(rows=rows, cols=cols, shared_xaxes="all", shared_yaxes="all", subplot_titles=titles, **gaps)
+    dots = frame["masked"].sum() <= _CLICKABLE
+    for place, modality in enumerate(names):
+        part = frame[frame["modality"] == modality]
+        cells = np.zeros((len(layers), -(-width // step)), dtype=np.uint8)
+        where = dict(row=place // cols + 1, col=place % cols + 1)
+        points: list[tuple[int, int, str]] = []
+        for line in part.itertuples():
+            channels = np.array(line.channels.split(), dtype=np.int64)
+            cells[row_of[line.layer], channels // step] = 1
+            points += [(int(channel), row_of[line.layer], line.layer) for channel in channels] if dots else []
+        colour = modality_colour(modality)
+        figure.add_trace(
+            go.Heatmap(
+                z=cells,
+                x=np.arange(cells.shape[1]) * step + (step - 1) / 2,
+                y=np.arange(len(layers)),
+                zmin=0,
+                zmax=1,
+                colorscale=[[0, "rgba(128,128,128,0.10)"], [1, colour]],
+                showscale=False,
+                hoverinfo="skip" if dots else "x+y",
+                name=modality,
+            ),
+            **where,
+        )
+        if points:
+            figure.add_trace(
+                go.Scatter(
+                    x=[point[0] for point in points],
+                    y=[point[1] for point in points],
+                    mode="markers",
+                    marker=dict(symbol="square", size=6, color=colour, opacity=0),
+                    customdata=[[point[2], point[0]] for point in points],
+                    hovertemplate="%{customdata[0]}<br>channel %{customdata[1]}<extra></extra>",
+                    name=modality,
+                    showlegend=False,
+                ),
+                **where,
+            )
+    places, labels = thinned([escaped(label) for label in layers["label"]], most=14)
+    figure.update_yaxes(tickvals=places, ticktext=labels, showgrid=False, range=[len(layers) - 0.5, -0.5])
+    figure.update_xaxes(showgrid=False, range=[-0.5, width - 0.5])
+    note = f" (a cell spans {step} channels)" if step > 1 else ""
+    for col in range(1, cols + 1):
+        figure.update_xaxes(title_text=f"Input channel (index){note}", row=rows, col=col)
+    return lay_out(figure, 80 + rows * max(240, min(420, 5 * len(layers))), legend=False)
+
+
+def _share(frame: pd.DataFrame, modality: str) -> float:
+    part = frame[frame["modality"] == modality]
+    return 100.0 * float(part["masked"].sum()) / float(part["width"].sum())

@@ -1,0 +1,65 @@
+"""Methods against each other, by modality: bars for a few runs, a map with numbers for many."""
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from morphoquant.figures.theme import MAGNITUDE, lay_out, modality_colour, modality_order, three_digits
+from morphoquant.figures.ticks import escaped
+
+MOST_BARS = 6
+
+
+def method_bars(frame: pd.DataFrame, column: str, axis: str) -> go.Figure:
+    """Draws one column of `compare_methods`."""
+    frame = frame[frame[column].notna()]
+    labels = list(dict.fromkeys(escaped(label) for label in frame["label"]))
+    return _bars(frame, column, axis, labels) if len(labels) <= MOST_BARS else _map(frame, column, axis, labels)
+
+
+def _bars(frame: pd.DataFrame, column: str, axis: str, labels: list[str]) -> go.Figure:
+    figure = go.Figure()
+    for modality in modality_order(frame["modality"]):
+        part = frame[frame["modality"] == modality]
+        figure.add_trace(
+            go.Bar(
+                x=[escaped(label) for label in part["label"]],
+                y=part[column].where(np.isfinite(part[column])),
+                name=modality,
+                marker=dict(color=modality_colour(modality)),
+                text=[three_digits(value) for value in part[column]],
+                textposition="outside",
+                cliponaxis=False,
+                customdata=[[layer, None] for layer in part["worst_layer"]],
+                hovertemplate=f"%{{x}}<br>{modality}: %{{y:.3g}}<br>worst layer: %{{customdata[0]}}<extra></extra>",
+            )
+        )
+    figure.update_layout(barmode="group", bargap=0.2)
+    figure.update_xaxes(
+        type="category", categoryorder="array", categoryarray=labels, showgrid=False, title_text="Method and spec"
+    )
+    figure.update_yaxes(title_text=axis)
+    return lay_out(figure)
+
+
+def _map(frame: pd.DataFrame, column: str, axis: str, labels: list[str]) -> go.Figure:
+    names = modality_order(frame["modality"])
+    table = frame.assign(label=[escaped(label) for label in frame["label"]])
+    table = table.pivot_table(index="label", columns="modality", values=column, aggfunc="first")
+    table = table.reindex(index=labels, columns=names).astype(float)
+    values = table.to_numpy()
+    figure = go.Figure(
+        go.Heatmap(
+            z=np.where(np.isfinite(values), values, np.nan),
+            x=names,
+            y=labels,
+            colorscale=MAGNITUDE,
+            colorbar=dict(title=dict(text=axis)),
+            text=[["" if np.isnan(value) else three_digits(value) for value in row] for row in values],
+            texttemplate="%{text}",
+            hovertemplate="%{y}<br>%{x}: %{text}<extra></extra>",
+        )
+    )
+    figure.update_yaxes(type="category", autorange="reversed", showgrid=False, title_text="Method and spec")
+    figure.update_xaxes(type="category", showgrid=False, title_text="Modality")
+    return lay_out(figure, 140 + 30 * len(labels), legend=False)

@@ -1,0 +1,34 @@
+"""Clipping against rounding, pooled over layers, by modality."""
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from morphoquant.figures.theme import EMPHASIS, NEUTRAL, lay_out, three_digits
+
+_PARTS = (("round_nmse", "rounding", NEUTRAL), ("clip_nmse", "clipping", EMPHASIS))
+
+
+def split_bars(frame: pd.DataFrame) -> go.Figure:
+    """Draws the pooled rows of `clipping_and_rounding` as stacked bars."""
+    figure = go.Figure()
+    pooled = frame[frame["layer"].isna()]
+    total = pooled["clip_nmse"] + pooled["round_nmse"]
+    for place, (column, name, colour) in enumerate(_PARTS):
+        figure.add_trace(
+            go.Bar(
+                x=pooled["modality"],
+                y=100.0 * pooled[column],
+                name=name,
+                marker=dict(color=colour),
+                text=[three_digits(100.0 * value) for value in total] if place else None,
+                textposition="outside" if place else None,
+                cliponaxis=False,
+                hovertemplate=f"%{{x}}, {name}: %{{y:.3g}} %<extra></extra>",
+            )
+        )
+    figure.update_layout(barmode="stack", bargap=0.45)
+    figure.update_xaxes(title_text="Modality", showgrid=False)
+    figure.update_yaxes(
+        title_text="Squared error of layer inputs<br>(% of the signal)", range=[0, 112.0 * float(total.max()) or 1.0]
+    )
+    return lay_out(figure)

@@ -1,0 +1,38 @@
+"""View: the distribution of a layer input's values."""
+
+from morphoquant.figures.histogram_lines import density_lines, magnitude_lines
+from morphoquant.queries.histograms import magnitude_histogram, signed_density
+from morphoquant.queries.sources import capture_of
+from morphoquant.queries.worst import worst_layer
+from morphoquant.views.base import VIEWS, Measure, View, chosen
+
+MEASURES = (Measure("magnitude", "Magnitudes with tails", log=True), Measure("signed", "Signed values"))
+
+
+def _query(store, runs, selection):
+    run = capture_of(store, runs)
+    layer = selection.layer or worst_layer(run, selection, with_histogram=True)
+    ask = magnitude_histogram if chosen(MEASURES, selection).name == "magnitude" else signed_density
+    frame = ask(run, selection, layer, selection.channel)
+    frame.insert(0, "layer", layer)
+    return frame
+
+
+def _draw(frame, selection):
+    return magnitude_lines(frame) if chosen(MEASURES, selection).name == "magnitude" else density_lines(frame)
+
+
+VIEWS.add(
+    "activation_histogram",
+    View(
+        name="activation_histogram",
+        title="Distribution of activations",
+        question="How are the values of this layer's input distributed in each modality, and how long are the tails?",
+        how_to_read="Both axes are logarithmic: a tail that falls slowly to the right is what a 4-bit grid cannot hold.",
+        takes=frozenset({"layer", "channel", "modalities", "positions", "measure"}),
+        runs="capture",
+        query=_query,
+        draw=_draw,
+        measures=MEASURES,
+    ),
+)

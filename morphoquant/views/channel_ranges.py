@@ -1,0 +1,27 @@
+"""View: the range of every channel."""
+
+from morphoquant.figures.range_bands import range_bands
+from morphoquant.queries.ranges import channel_ranges
+from morphoquant.queries.sources import capture_of
+from morphoquant.queries.worst import worst_layer
+from morphoquant.views.base import VIEWS, View
+
+
+def _query(store, runs, selection):
+    run = capture_of(store, runs)
+    return channel_ranges(run, selection, selection.layer or worst_layer(run, selection))
+
+
+VIEWS.add(
+    "channel_ranges",
+    View(
+        name="channel_ranges",
+        title="Channel ranges",
+        question="Which channels of this layer's input stick out, and in which modality?",
+        how_to_read="Each panel spans the smallest to the largest value of every channel, on one scale; spikes are outlier channels.",
+        takes=frozenset({"layer", "modalities", "positions"}),
+        runs="capture",
+        query=_query,
+        draw=lambda frame, selection: range_bands(frame),
+    ),
+)

@@ -1,0 +1,38 @@
+"""View: methods over the layers, in one modality."""
+
+from morphoquant.figures.depth_lines import depth_lines
+from morphoquant.figures.theme import SERIES
+from morphoquant.queries.compare import compare_depth
+from morphoquant.views.base import VIEWS, View, chosen
+from morphoquant.views.layer_error import MEASURES
+
+
+def _query(store, runs, selection):
+    """Errors of all runs in the first modality that is selected and present."""
+    frame = compare_depth(runs, selection, chosen(MEASURES, selection).name)
+    return frame[frame["modality"] == frame["modality"].iat[0]].reset_index(drop=True)
+
+
+def _draw(frame, selection):
+    measure = chosen(MEASURES, selection)
+    names = list(dict.fromkeys(frame["label_run"]))
+    colours = {name: SERIES[place % len(SERIES)] for place, name in enumerate(names)}
+    axis = measure.axis.replace(" (", f", {frame['modality'].iat[0]} (", 1)
+    return depth_lines(frame, axis, log=measure.log, series="label_run", colour=colours.__getitem__)
+
+
+VIEWS.add(
+    "compare_depth",
+    View(
+        name="compare_depth",
+        title="Methods over the layers",
+        question="In which layers does a method help or hurt this modality?",
+        how_to_read="One line a run, for the first of the chosen modalities; where lines cross, the better method changes.",
+        takes=frozenset({"component", "role", "modalities", "positions", "measure"}),
+        runs="many",
+        query=_query,
+        draw=_draw,
+        measures=MEASURES,
+        most=None,
+    ),
+)
