@@ -14,6 +14,7 @@ from morphoquant.core.modality import MODALITIES, Modality, Position
 from morphoquant.core.selection import Selection
 from morphoquant.store.run_store import check_run_id
 
+NOTHING = "none"
 _MEASURE = "measure."
 _NAME = re.compile(r"[a-z0-9_]{1,60}")
 Query = Mapping[str, Sequence[str]]
@@ -26,7 +27,8 @@ class Address:
     Attributes:
         capture: capture run, absent for the newest.
         run: quantize run, absent for the newest of the capture.
-        runs: quantize runs that are compared, empty for all of the capture.
+        runs: quantize runs that are compared, empty for the page's own choice.
+        before: quantize run that `run` is set against, absent for the page's own choice, "none" for none.
         layer: full name of a linear, absent for the page's own choice.
         component: part of the model, absent for all.
         modalities: those shown, empty for all.
@@ -38,6 +40,7 @@ class Address:
     capture: str | None = None
     run: str | None = None
     runs: tuple[str, ...] = ()
+    before: str | None = None
     layer: str | None = None
     component: str | None = None
     modalities: tuple[Modality, ...] = ()
@@ -69,7 +72,13 @@ class Address:
 
     def to_query(self) -> dict[str, list[str]]:
         """Query parameters; what stands at its default is left out."""
-        single = {"capture": self.capture, "run": self.run, "layer": self.layer, "component": self.component}
+        single = {
+            "capture": self.capture,
+            "run": self.run,
+            "before": self.before,
+            "layer": self.layer,
+            "component": self.component,
+        }
         query = {key: [value] for key, value in single.items() if value is not None}
         if self.runs:
             query["runs"] = list(self.runs)
@@ -98,6 +107,7 @@ class Address:
             capture=_run_id(query, "capture"),
             run=_run_id(query, "run"),
             runs=tuple(dict.fromkeys(check_run_id(value) for value in query.get("runs", ()))),
+            before=_run_id(query, "before"),
             layer=_last(query, "layer"),
             component=_last(query, "component"),
             modalities=tuple(dict.fromkeys(_modality(value) for value in query.get("modality", ()))),
@@ -111,7 +121,7 @@ class Address:
 
 def owns(key: str) -> bool:
     """Whether a query parameter is one of an address."""
-    own = ("capture", "run", "runs", "layer", "component", "modality", "first", "channel")
+    own = ("capture", "run", "runs", "before", "layer", "component", "modality", "first", "channel")
     return key in own or (key.startswith(_MEASURE) and bool(_NAME.fullmatch(key[len(_MEASURE) :])))
 
 

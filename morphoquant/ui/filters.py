@@ -1,4 +1,4 @@
-"""Filters in the sidebar. Only those are drawn that some view of the page takes; the others keep their values for the next page."""
+"""Filters in the sidebar. Only those are drawn that a view of the page takes; the others keep their values for the next page."""
 
 import pandas as pd
 import streamlit as st

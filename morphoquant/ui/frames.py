@@ -45,3 +45,8 @@ def _view_frame(cache: str, view: str, stamps: tuple[tuple[str, str | None], ...
 @st.cache_data(max_entries=_KEPT, show_spinner=False)
 def _run_table(cache: str, run_id: str, stamp: str | None, table: str) -> pd.DataFrame:
     return RunStore(Path(cache)).open(run_id).frame(table)
+
+
+def with_fields(selection: Selection, **changed) -> Selection:
+    """`selection` with other fields."""
+    return replace(selection, **changed)

@@ -10,7 +10,7 @@ DIGITS = 4
 
 
 def run_labels(entries: Sequence[RunEntry]) -> dict[str, str]:
-    """A label for each run: what it is, the fields in which it differs from its neighbours, state, and some digits of its hash."""
+    """A label for each run: what it is, the fields in which it differs from its neighbours, its state, and digits of its hash."""
     headers = [entry.header for entry in entries if entry.header]
     return {entry.run_id: f"{_words(entry, headers)} ({entry.run_id[-DIGITS:]})" for entry in entries}
 

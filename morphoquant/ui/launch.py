@@ -1,12 +1,19 @@
-"""Command lines of this package, as argument lists for a job and as text for people. A value is never split or read as an option."""
+"""Command lines of this package, as argument lists for a job and as text for people. No value can be read as an option."""
 
+import re
 import shlex
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
-from morphoquant.core.errors import SpecError
+from morphoquant.core.errors import ModelError, SpecError
 from morphoquant.core.spec import QuantSpec
+from morphoquant.store.run_store import check_run_id
 
 _PROGRAM = [sys.executable, "-m", "morphoquant"]
+_METHOD = re.compile(r"[a-z][a-z0-9_]*(:[A-Za-z0-9_.,=+-]+)?")
+METHODS = ("rtn", "dabc", "mdqfo", "morphoquant", "morphoquant:variant=paper")
+SPECS = ("w4a4", "w4a8", "w8a8", "w4a16", "w4a4-g128", "w4a4-token", "w4a4-nf4")
 
 
 def demo_command() -> list[str]:
@@ -14,6 +21,42 @@ def demo_command() -> list[str]:
     return [*_PROGRAM, "demo", "--no-dashboard"]
 
 
-def shown(argv: list[str] | tuple[str, ...]) -> str:
+def capture_command(model: str, samples: int, seed: int) -> list[str]:
+    """Capture a model.
+
+    Raises:
+        ModelError: no model is named.
+    """
+    return [*_PROGRAM, "capture", f"--model={_model(model)}", f"--samples={samples}", f"--seed={seed}"]
+
+
+def quantize_command(capture: str, methods: Sequence[str], specs: Sequence[str], samples: int, seed: int) -> list[str]:
+    """Quantise by every method at every spec, fitted to one capture.
+
+    Raises:
+        SpecError: a method or spec that cannot be one, or none.
+        StoreError: an identifier that cannot be one.
+    """
+    if not methods or not specs:
+        raise SpecError("choose at least one method and one spec.")
+    for method in methods:
+        if not _METHOD.fullmatch(method):
+            raise SpecError(
+                f'cannot read method "{method}": expected name[:field=value,...], for example "morphoquant:variant=paper".'
+            )
+    specs = [str(QuantSpec.parse(spec)) for spec in specs]
+    words = [f"--run={check_run_id(capture)}", f"--eval-samples={samples}", f"--seed={seed}"]
+    return [*_PROGRAM, "quantize", *words, "--method", *methods, "--spec", *specs]
+
+
+def shown(argv: Sequence[str]) -> str:
     """A command line as a person types it: "python" for this interpreter."""
     return shlex.join(["python" if index == 0 and word == sys.executable else word for index, word in enumerate(argv)])
+
+
+def _model(text: str) -> str:
+    text = text.strip()
+    if not text:
+        raise ModelError('name a model: "demo", a hub id such as "Qwen/Qwen2.5-Omni-3B", or a local folder.')
+    # A job runs in another folder than the dashboard.
+    return str(Path(text).resolve()) if Path(text).is_dir() else text

@@ -12,6 +12,7 @@ from morphoquant.store.run_store import Run, RunEntry, RunStore
 from morphoquant.ui import frames, session, states
 from morphoquant.ui.address import Address
 from morphoquant.ui.filters import filters
+from morphoquant.ui.navigate import follow
 from morphoquant.ui.picker import Choice, picker, resolve
 from morphoquant.views.base import VIEWS, View
 
@@ -25,12 +26,14 @@ class Scene:
         address: the link's content.
         capture: the finished capture, absent on a quantize page whose capture is not in the cache.
         runs: the quantize run, or those to compare; empty on a capture page.
+        before: the run that the quantize run is set against, if any.
     """
 
     store: RunStore
     address: Address
     capture: Run | None
-    runs: tuple[Run, ...]
+    runs: tuple[Run, ...] = ()
+    before: Run | None = None
 
     @property
     def subject(self) -> Run:
@@ -41,7 +44,9 @@ class Scene:
         """The runs that `view` is asked of."""
         if view.runs == "capture":
             return [self.capture] if self.capture else [self.subject]
-        return list(self.runs) if view.runs == "many" else [self.runs[0]]
+        if view.runs == "quantize":
+            return [self.runs[0]]
+        return list(self.runs) if view.most is None else [run for run in (self.before, self.runs[0]) if run]
 
     def at_layer(self, layer: str | None) -> "Scene":
         """The scene with `layer` where the user chose none."""
@@ -72,10 +77,12 @@ def open_page(question: str, views: Sequence[str]) -> Scene:
         question: the page's one question.
         views: names of the views it shows; they decide which runs and filters are offered.
     """
+    follow()
     st.title(question, anchor=False)
-    asked = [VIEWS[name] for name in views]
-    needs = next((kind for kind in ("many", "quantize") if any(view.runs == kind for view in asked)), "capture")
     with sentences():
+        asked = [VIEWS[name] for name in views]
+        kinds = {"pair" if view.runs == "many" and view.most else view.runs for view in asked}
+        needs = next((kind for kind in ("many", "pair", "quantize") if kind in kinds), "capture")
         store, address = session.store(), session.address()
         choice = resolve(store.entries(), address)
         picker(choice, needs)
@@ -89,15 +96,16 @@ def open_page(question: str, views: Sequence[str]) -> Scene:
 
 
 def _scene(store: RunStore, address: Address, choice: Choice, needs: str) -> Scene:
-    if needs == "capture":
-        return Scene(store, address, _readable(store, choice.capture, "capture"), ())
+    if needs == "capture" or not (choice.captures or choice.fitted):
+        return Scene(store, address, _readable(store, choice.capture, "capture"))
     entries: Sequence[RunEntry | None] = choice.runs if needs == "many" and choice.runs else (choice.run,)
-    if not choice.captures and not choice.fitted:
-        states.empty(store.cache, "capture")
-        st.stop()
     runs = tuple(_readable(store, entry, "quantize") for entry in entries)
-    whole = choice.capture and choice.capture.header and choice.capture.header.status == "finished"
-    return Scene(store, address, store.open(choice.capture.run_id) if whole else None, runs)
+    before = store.open(choice.before.run_id) if needs == "pair" and _is_whole(choice.before) else None
+    return Scene(store, address, store.open(choice.capture.run_id) if _is_whole(choice.capture) else None, runs, before)
+
+
+def _is_whole(entry: RunEntry | None) -> bool:
+    return bool(entry and entry.header and entry.header.status == "finished")
 
 
 def _readable(store: RunStore, entry: RunEntry | None, kind: str) -> Run:

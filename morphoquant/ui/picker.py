@@ -1,15 +1,17 @@
 """The run picker: one capture, and the quantize runs that were fitted to it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import streamlit as st
 
 from morphoquant.core.errors import UnknownNameError
 from morphoquant.store.run_store import RunEntry
 from morphoquant.ui import session
-from morphoquant.ui.address import Address
+from morphoquant.ui.address import NOTHING, Address
 from morphoquant.ui.labels import run_labels
+
+MOST_COMPARED = 8
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,7 @@ class Choice:
         capture: the chosen one.
         fitted: quantize runs of that capture, newest first.
         run: the chosen one of them.
+        before: the one that it is set against.
         runs: those to compare.
     """
 
@@ -28,6 +31,7 @@ class Choice:
     capture: RunEntry | None
     fitted: tuple[RunEntry, ...]
     run: RunEntry | None
+    before: RunEntry | None
     runs: tuple[RunEntry, ...]
 
 
@@ -38,7 +42,8 @@ def resolve(entries: Sequence[RunEntry], address: Address) -> Choice:
         UnknownNameError: the address names a run that is not in the cache.
     """
     known = {entry.run_id: entry for entry in entries}
-    for run_id in (address.capture, address.run, *address.runs):
+    before = None if address.before == NOTHING else address.before
+    for run_id in (address.capture, address.run, before, *address.runs):
         if run_id is not None and run_id not in known:
             raise UnknownNameError("run", run_id, known)
     captures = [entry for entry in entries if _is_capture(entry)]
@@ -51,47 +56,82 @@ def resolve(entries: Sequence[RunEntry], address: Address) -> Choice:
     run = known.get(address.run) if address.run else None
     run = run if run in fitted else _newest(fitted)
     runs = [entry for entry in fitted if entry.run_id in address.runs]
-    runs = runs or [entry for entry in fitted if entry.header and entry.header.status == "finished"]
-    return Choice(tuple(captures), capture, tuple(fitted), run, tuple(runs))
+    return Choice(
+        captures=tuple(captures),
+        capture=capture,
+        fitted=tuple(fitted),
+        run=run,
+        before=None if address.before == NOTHING else known.get(before) or baseline(run, fitted),
+        runs=tuple(runs) or alike(run, fitted),
+    )
+
+
+def alike(run: RunEntry | None, fitted: Sequence[RunEntry]) -> tuple[RunEntry, ...]:
+    """Finished runs whose plans differ from that of `run` in method, fields and spec only, itself included."""
+    if run is None or run.header is None:
+        return ()
+    plain = replace(run.header.plan, method=None, fields={}, spec=None)
+    finished = [entry for entry in fitted if entry.header and entry.header.status == "finished"]
+    return tuple(entry for entry in finished if replace(entry.header.plan, method=None, fields={}, spec=None) == plain)[
+        :MOST_COMPARED
+    ]
+
+
+def baseline(run: RunEntry | None, fitted: Sequence[RunEntry]) -> RunEntry | None:
+    """The run of plain rounding at the same spec, absent if there is none but `run` itself."""
+    return next((entry for entry in alike(run, fitted) if entry != run and _is_rounding(entry, run)), None)
 
 
 def picker(choice: Choice, needs: str) -> None:
-    """Draws the menus in the sidebar; `needs` is "capture", "quantize" or "many"."""
-    with st.sidebar:
-        if choice.captures:
-            labels = run_labels(choice.captures)
-            st.selectbox(
-                "Model and data",
-                options=list(labels),
-                format_func=labels.__getitem__,
-                key=session.widget("capture", choice.capture.run_id if choice.capture else None),
-                placeholder="Choose a capture",
-                on_change=_pick_capture,
-            )
-        labels = run_labels(choice.fitted)
-        if needs == "quantize" and choice.fitted:
-            st.selectbox(
-                "Quantised run",
-                options=list(labels),
-                format_func=labels.__getitem__,
-                key=session.widget("run", choice.run.run_id if choice.run else None),
-                placeholder="Choose a run",
-                on_change=lambda: session.change(run=session.widget_value("run")),
-            )
-        if needs == "many" and choice.fitted:
+    """Draws the menus in the sidebar; `needs` is "capture", "quantize", "pair" or "many"."""
+    labels = run_labels(choice.captures)
+    _menu("Model and data", "capture", labels, choice.capture, _pick_capture)
+    if needs == "capture":
+        return
+    labels = run_labels(choice.fitted)
+    if needs == "many":
+        with st.sidebar:
             st.multiselect(
                 "Quantised runs",
-                options=list(labels),
+                list(labels),
                 format_func=labels.__getitem__,
                 key=session.widget("runs", [entry.run_id for entry in choice.runs]),
                 placeholder="Choose runs",
                 on_change=lambda: session.change(runs=tuple(session.widget_value("runs"))),
             )
+        return
+    _menu("Quantised run", "run", labels, choice.run, lambda: session.change(run=session.widget_value("run"), before=None))
+    if needs == "pair":
+        others = {NOTHING: "nothing"} | {
+            run_id: label for run_id, label in labels.items() if choice.run and run_id != choice.run.run_id
+        }
+        _menu(
+            "Before: set against", "before", others, choice.before, lambda: session.change(before=session.widget_value("before"))
+        )
+
+
+def _menu(title: str, name: str, labels: dict[str, str], chosen: RunEntry | None, changed: Callable[[], None]) -> None:
+    if not labels:
+        return
+    value = chosen.run_id if chosen else NOTHING
+    with st.sidebar:
+        st.selectbox(
+            title,
+            list(labels),
+            index=None,
+            format_func=labels.__getitem__,
+            key=session.widget(name, value if value in labels else None),
+            placeholder="Choose one",
+            required=True,
+            on_change=changed,
+        )
 
 
 def _pick_capture() -> None:
     # Runs, layer and channel of another model mean nothing here.
-    session.change(capture=session.widget_value("capture"), run=None, runs=(), layer=None, component=None, channel=None)
+    session.change(
+        capture=session.widget_value("capture"), run=None, runs=(), before=None, layer=None, component=None, channel=None
+    )
 
 
 def _is_capture(entry: RunEntry) -> bool:
@@ -102,6 +142,10 @@ def _capture_of(entry: RunEntry) -> str | None:
     if _is_capture(entry):
         return entry.run_id
     return entry.header.plan.capture if entry.header else None
+
+
+def _is_rounding(entry: RunEntry, run: RunEntry) -> bool:
+    return entry.header.plan.method == "rtn" and entry.header.plan.spec == run.header.plan.spec
 
 
 def _newest(entries: Sequence[RunEntry]) -> RunEntry | None:

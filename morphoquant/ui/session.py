@@ -69,3 +69,9 @@ def widget(name: str, value: Any) -> str:
 def widget_value(name: str) -> Any:
     """What the user just set; for callbacks."""
     return st.session_state[f"morphoquant.widget.{name}"]
+
+
+def choose_measure(view: str, measure: str | None, default: str) -> None:
+    """Sets the measure of one view; its default is left out of links."""
+    current = st.session_state.get(_ADDRESS, Address())
+    go(current.with_measure(view, None if measure in (None, default) else measure))

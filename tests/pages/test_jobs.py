@@ -20,7 +20,7 @@ def say(**values):
 """
 _LONG = (
     _WORK
-    + "say(stage='capturing', done=3, total=12, seconds_left=40.0, status='running'); print('batch 3', flush=True); time.sleep(60)"
+    + "say(stage='capturing', done=3, total=12, seconds_left=40.0, status='running'); print('batch', flush=True); time.sleep(60)"
 )
 _SHORT = _WORK + "print('a\\rb\\rdone'); say(stage='end', done=2, total=2, status='finished', run_id='capture-0123456789ab')"
 _FAILING = _WORK + "say(status='failed', error='the model has no Linear: choose another.'); sys.exit(2)"

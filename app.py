@@ -1,0 +1,22 @@
+"""The dashboard: python -m morphoquant dashboard."""
+
+import streamlit as st
+
+st.set_page_config(page_title="MorphoQuant", layout="wide")
+
+st.navigation(
+    {
+        "What the model does": [
+            st.Page("pages/overview.py", title="Overview", default=True),
+            st.Page("pages/distribution.py", title="Distribution morphology"),
+            st.Page("pages/masks.py", title="Outlier masks"),
+        ],
+        "What quantisation does": [
+            st.Page("pages/grid.py", title="Grid placement"),
+            st.Page("pages/layer_error.py", title="Layer error"),
+            st.Page("pages/compare.py", title="Compare"),
+        ],
+        "Make": [st.Page("pages/new_run.py", title="New run")],
+    },
+    expanded=True,
+).run()

@@ -1,0 +1,95 @@
+"""The figures at the head of the pages on quantised runs."""
+
+import pandas as pd
+
+from morphoquant.core.modality import CONTENT
+from morphoquant.figures.theme import three_digits
+from morphoquant.ui import frames
+from morphoquant.ui.headline import Figure
+from morphoquant.ui.layer_figures import group_of
+from morphoquant.ui.page import Scene
+from morphoquant.views.base import VIEWS
+
+_POOLED = "Signal-to-noise ratio of the outputs of all shown layers: squared sums are added first, decibels are never averaged."
+
+
+def error_figures(scene: Scene) -> list[Figure]:
+    """Pooled output SQNR of each modality, with its change from the run before."""
+    run = scene.runs[0]
+    frame = _compared(scene, [scene.before, run] if scene.before else [run])
+    after = frame[frame["run_id"] == run.run_id].set_index("modality")
+    before = frame[frame["run_id"] != run.run_id].set_index("modality")
+    figures = []
+    for modality in _four(after.index):
+        row = after.loc[modality]
+        change = row["pooled_sqnr_db"] - before.loc[modality, "pooled_sqnr_db"] if modality in before.index else None
+        delta = None if change is None else f"{change:+.2f} dB"
+        worst = f"worst layer {three_digits(row['worst_sqnr_db'])} dB"
+        figures.append(Figure(f"Output SQNR, {modality} (dB)", three_digits(row["pooled_sqnr_db"]), worst, _POOLED, delta))
+    return figures
+
+
+def compare_figures(scene: Scene) -> list[Figure]:
+    """The best run of each modality."""
+    frame = _compared(scene, list(scene.runs))
+    figures = []
+    for modality in _four(frame["modality"]):
+        rows = frame[frame["modality"] == modality].sort_values("pooled_sqnr_db", ascending=False)
+        best = rows.iloc[0]
+        lead = (
+            f", {best['pooled_sqnr_db'] - rows.iloc[1]['pooled_sqnr_db']:.2f} dB ahead of {rows.iloc[1]['label']}"
+            if len(rows) > 1
+            else ""
+        )
+        figures.append(
+            Figure(f"Best for {modality} (dB)", three_digits(best["pooled_sqnr_db"]), f"{best['label']}{lead}", _POOLED)
+        )
+    return figures
+
+
+def compare_table(scene: Scene) -> pd.DataFrame:
+    """Methods by modality, columns titled with units."""
+    frame = _compared(scene, list(scene.runs))
+    titles = {
+        "label": "run",
+        "modality": "modality",
+        "pooled_sqnr_db": "output SQNR, pooled (dB)",
+        "worst_sqnr_db": "output SQNR, worst layer (dB)",
+        "worst_layer": "worst layer",
+        "bypass_density": "values bypassed (%)",
+        "layers": "layers",
+        "run_id": "run identifier",
+    }
+    return frame[list(titles)].rename(columns=titles)
+
+
+def grid_figures(scene: Scene) -> list[Figure]:
+    """Of the chosen layer input: masked channels, what the search did to alpha, and what is clipped and bypassed."""
+    frame = frames.view_frame(scene.store, "alpha_search", scene.inputs(VIEWS["alpha_search"]), scene.selection("alpha_search"))
+    masked, ratio = frame["masked"], frame["ratio"].dropna()
+    moved = f"from {three_digits(ratio.min())} to {three_digits(ratio.max())}" if len(ratio) else ""
+    return [
+        Figure("Masked channels", f"{int(masked.sum())} of {len(masked)}", "their large values bypass the grid"),
+        Figure("Alpha after over before", three_digits(ratio.median()) if len(ratio) else "not measured", f"median; {moved}"),
+        _use(scene, "clipped_share", "Values clipped (%)"),
+        _use(scene, "bypassed_share", "Values bypassed (%)"),
+    ]
+
+
+def _use(scene: Scene, measure: str, label: str) -> Figure:
+    selection = frames.with_fields(scene.selection("grid_use"), measure=measure, component=None)
+    frame = frames.view_frame(scene.store, "grid_use", scene.inputs(VIEWS["grid_use"]), selection)
+    rows = frame[frame["layer"] == group_of(scene, scene.address.layer)].sort_values("value", ascending=False)
+    if rows.empty:
+        return Figure(label, "not measured", "for these filters")
+    others = ", ".join(f"{row.modality} {three_digits(row.value)}" for row in rows.iloc[1:].itertuples())
+    return Figure(f"{label}, {rows.iloc[0]['modality']}", three_digits(rows.iloc[0]["value"]), others)
+
+
+def _compared(scene: Scene, runs: list) -> pd.DataFrame:
+    return frames.view_frame(scene.store, "compare_methods", runs, scene.selection("compare_methods"))
+
+
+def _four(modalities) -> list[str]:
+    present = list(dict.fromkeys(modalities))
+    return sorted(present, key=lambda name: name not in CONTENT)[:4]

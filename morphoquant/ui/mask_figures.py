@@ -1,0 +1,36 @@
+"""The figures at the head of the page of outlier masks."""
+
+import pandas as pd
+
+from morphoquant.figures.theme import three_digits
+from morphoquant.ui import frames
+from morphoquant.ui.headline import Figure
+from morphoquant.ui.layer_figures import depth_frame
+from morphoquant.ui.page import Scene
+from morphoquant.views.base import VIEWS
+
+
+def mask_figures(scene: Scene) -> list[Figure]:
+    """Share of masked channels, the layer with most of them, and the pairs of modalities that agree most and least."""
+    shares = depth_frame(scene, "masked_share")
+    if scene.address.component:
+        shares = shares[shares["component"] == scene.address.component]
+    most = shares.loc[shares["value"].idxmax()]
+    overlap = frames.view_frame(scene.store, "mask_overlap", scene.inputs(VIEWS["mask_overlap"]), scene.selection("mask_overlap"))
+    pairs = overlap[overlap["layer"].isna()].sort_values("jaccard")
+    meaning = (
+        "Jaccard index of the two sets of outlier channels, pooled over layers: 1 if they are the same, 0 if none is shared."
+    )
+    return [
+        Figure("Outlier channels, mean (%)", three_digits(shares["value"].mean()), "over layer inputs and modalities"),
+        Figure("Most outlier channels (%)", three_digits(most["value"]), f"{most['label']}, {most['modality']}"),
+        _pair("Most alike", pairs.iloc[-1:], meaning),
+        _pair("Least alike", pairs.iloc[:1], meaning),
+    ]
+
+
+def _pair(label: str, rows: pd.DataFrame, meaning: str) -> Figure:
+    if rows.empty:
+        return Figure(label, "none", "no two modalities meet in a layer", meaning)
+    row = rows.iloc[0]
+    return Figure(f"{label} (Jaccard)", three_digits(row["jaccard"]), f"{row['modality']} and {row['other']}", meaning)

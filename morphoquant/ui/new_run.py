@@ -1,0 +1,118 @@
+"""The form that starts a job, and the jobs there were."""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from morphoquant.core.errors import MorphoQuantError
+from morphoquant.ui import jobs, launch, session
+from morphoquant.ui.job_panel import job_panel
+from morphoquant.ui.labels import run_labels
+
+_SHOWN_JOBS = 5
+
+
+def job_form() -> None:
+    """Chooses what to run, shows its command line, and starts it."""
+    kinds: dict[str, Callable[[], list[str] | None]] = {
+        "Demo": _demo,
+        "Capture a model": _capture,
+        "Quantise a capture": _quantise,
+    }
+    busy = any(job.status == "running" for job in jobs.list_jobs(session.cache_folder()))
+    with st.container(border=True):
+        kind = st.segmented_control("Job", list(kinds), default="Demo", required=True, key="job_kind")
+        try:
+            argv = kinds[kind]()
+        except MorphoQuantError as error:
+            st.error(str(error))
+            return
+        if argv is None:
+            return
+        st.code(launch.shown(argv), language="bash", wrap_lines=True)
+        st.button("Start", type="primary", key="start_job", disabled=busy, on_click=_start, args=(argv,))
+        st.caption(
+            "A job runs in a process of its own: it goes on when this tab is closed. One job runs at a time."
+            if not busy
+            else "A job is running below: wait for it or cancel it, then start the next one."
+        )
+    refused = st.session_state.pop("job_refused", None)
+    if refused:
+        st.error(refused)
+
+
+def job_list() -> None:
+    """The newest jobs."""
+    cache = session.cache_folder()
+    newest = jobs.list_jobs(cache)[:_SHOWN_JOBS]
+    if not newest:
+        st.info("No job was started from here yet.")
+    for job in newest:
+        job_panel(job.job_id, cache)
+
+
+def _start(argv: list[str]) -> None:
+    try:
+        jobs.start(argv, session.cache_folder())
+    except MorphoQuantError as error:
+        st.session_state["job_refused"] = str(error)
+
+
+def _demo() -> list[str]:
+    st.markdown(
+        "Fetches a text, image, audio and video model (about 250 MB, once), captures its activations, and quantises it to w4a4"
+        " with RTN, DABC, MDQFO and MorphoQuant. What is in the cache is not done again."
+    )
+    return launch.demo_command()
+
+
+def _capture() -> list[str]:
+    model, samples, seed = st.columns([3, 1, 1])
+    name = model.text_input(
+        "Model",
+        "demo",
+        key="job_model",
+        help='"demo", a hub id such as "Qwen/Qwen2.5-Omni-3B", or a local folder with safetensors',
+    )
+    return launch.capture_command(
+        name,
+        int(samples.number_input("Samples", 1, 100_000, 64, key="job_samples")),
+        int(seed.number_input("Seed", 0, 2**31 - 1, 0, key="job_seed")),
+    )
+
+
+def _quantise() -> list[str] | None:
+    captures = [
+        entry
+        for entry in session.store().entries()
+        if entry.header and entry.header.plan.kind == "capture" and entry.header.status == "finished"
+    ]
+    if not captures:
+        st.info("There is no finished capture to fit a method to: capture a model first.")
+        return None
+    labels = run_labels(captures)
+    capture = st.selectbox("Capture", list(labels), format_func=labels.__getitem__, key="job_capture")
+    methods = st.multiselect(
+        "Methods",
+        launch.METHODS,
+        ["rtn", "morphoquant"],
+        key="job_methods",
+        accept_new_options=True,
+        help="name[:field=value,...], for example morphoquant:variant=paper,lam=1.5",
+    )
+    specs = st.multiselect(
+        "Specs",
+        launch.SPECS,
+        ["w4a4"],
+        key="job_specs",
+        accept_new_options=True,
+        help="w<bits>a<bits>[-g<group>][-nf4][-token|-tensor]",
+    )
+    samples, seed = st.columns(2)
+    return launch.quantize_command(
+        capture,
+        methods,
+        specs,
+        int(samples.number_input("Evaluation samples", 1, 100_000, 24, key="job_eval_samples")),
+        int(seed.number_input("Seed", 0, 2**31 - 1, 0, key="job_eval_seed")),
+    )

@@ -1,0 +1,118 @@
+"""What the overview says of a capture: its size, its strongest outliers, its model, and where the numbers come from."""
+
+from importlib.resources import files
+
+import pandas as pd
+import streamlit as st
+
+from morphoquant.core.modality import CONTENT, Position
+from morphoquant.figures.theme import three_digits
+from morphoquant.store.header import RunHeader
+from morphoquant.ui import frames
+from morphoquant.ui.headline import Figure, headline
+from morphoquant.ui.numbers import count, when
+from morphoquant.ui.page import Scene, sentences
+from morphoquant.ui.tables import table_panel
+from morphoquant.views.base import VIEWS
+
+EMBEDDED = "demo"
+
+
+def figures(scene: Scene) -> None:
+    """Tokens, layer inputs, the strongest outlier, and what the first token does to it."""
+    tokens, layers = (frames.run_table(scene.store, scene.capture, table) for table in ("tokens", "layers"))
+    with sentences():
+        rest, first = (_largest(scene, positions) for positions in ((Position.REST,), (Position.FIRST, Position.REST)))
+        ratio = _worst(scene, "max_median_ratio")
+    headline(
+        [
+            Figure("Tokens captured", count(tokens["count"].sum()), _listed(tokens)),
+            Figure("Layer inputs", count(layers["group"].nunique()), f"{count(len(layers))} linear layers, every channel"),
+            Figure(
+                "Largest |activation|",
+                three_digits(rest["value"]),
+                f"{rest['label']}, {rest['modality']}; {three_digits(first['value'])} with first tokens",
+                "In units of the activation. The first token of a sequence is kept apart: attention sinks live there.",
+            ),
+            Figure(
+                "Largest over median channel",
+                f"{three_digits(ratio['value'])}×",
+                f"{ratio['label']}, {ratio['modality']}",
+                "Largest magnitude of the widest channel over that of the median channel of the same input.",
+            ),
+        ]
+    )
+
+
+def coverage(scene: Scene) -> None:
+    """Says which modalities the data did not hold: their absence from a chart is no result."""
+    tokens = frames.run_table(scene.store, scene.capture, "tokens")
+    seen = set(tokens.loc[tokens["count"] > 0, "modality"])
+    missing = [str(modality) for modality in CONTENT if modality not in seen]
+    if missing:
+        st.warning(f"No {' and no '.join(missing)} token was captured: nothing here says how the model treats them.")
+    if "unknown" in seen:
+        st.warning("Some tokens have no known modality and are shown as unknown: the model's family needs an adapter.")
+
+
+def facts(scene: Scene) -> None:
+    """The model card of the embedded model, and the plan of the run."""
+    header = scene.capture.header
+    if header.stored:
+        st.info(f"This run is shipped with the project (made {when(header.finished)}).{_kept(scene)}")
+    if header.plan.model.get("id") == EMBEDDED:
+        card = files("morphoquant.models").joinpath("embedded", "README.md")
+        if card.is_file():
+            with st.expander("The embedded model: what it is made of, what it can do and where it fails"):
+                st.markdown(card.read_text(encoding="utf-8"))
+    with st.expander("Where these numbers come from"):
+        table_panel(provenance(header), f"plan-{header.run_id}", "provenance")
+
+
+def provenance(header: RunHeader) -> pd.DataFrame:
+    """The plan and the summary of a run as rows of (what, value)."""
+    plan = header.plan
+    rows = [("run", header.run_id), ("started", when(header.created)), ("finished", when(header.finished)), ("code", plan.code)]
+    rows += [(f"model {key}", _text(value)) for key, value in plan.model.items()]
+    rows += [(f"data {key}", _text(value)) for key, value in plan.data.items()]
+    rows += [(f"option {key}", _text(value)) for key, value in plan.options.items()]
+    rows += [("seed", str(plan.seed)), *((key, _text(value)) for key, value in header.summary.items())]
+    return pd.DataFrame(rows, columns=["what", "value"])
+
+
+def _worst(scene: Scene, measure: str, positions: tuple[Position, ...] = (Position.REST,)) -> pd.Series:
+    """The row of the depth profile with the largest value of a measure."""
+    selection = frames.with_fields(scene.selection("depth_profile"), measure=measure, positions=positions)
+    frame = frames.view_frame(scene.store, "depth_profile", scene.inputs(VIEWS["depth_profile"]), selection)
+    return frame.loc[frame["value"].idxmax()]
+
+
+def _largest(scene: Scene, positions: tuple[Position, ...]) -> pd.Series:
+    return _worst(scene, "absmax", positions)
+
+
+def _listed(tokens: pd.DataFrame) -> str:
+    sums = tokens.groupby("modality")["count"].sum()
+    return ", ".join(f"{name} {count(sums[name])}" for name in CONTENT if name in sums.index)
+
+
+def _kept(scene: Scene) -> str:
+    from morphoquant.queries.histograms import layers_with_histograms
+
+    kept, all_inputs = (
+        len(layers_with_histograms(scene.capture)),
+        frames.run_table(scene.store, scene.capture, "layers")["group"].nunique(),
+    )
+    return (
+        ""
+        if kept == all_inputs
+        else f" It keeps the histograms of {kept} of its {all_inputs} layer inputs; all other numbers are whole."
+    )
+
+
+def _text(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {_text(inner)}" for key, inner in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_text(inner) for inner in value)
+    return three_digits(value) if isinstance(value, float) else str(value)

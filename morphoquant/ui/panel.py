@@ -1,0 +1,114 @@
+"""The figure panel: title, one line on how to read it, chart, and its export. Every figure of the dashboard stands in one."""
+
+from collections.abc import Callable
+
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+from morphoquant.core.errors import MorphoQuantError
+from morphoquant.core.layers import short_name
+from morphoquant.figures.theme import on_dark
+from morphoquant.ui import session
+from morphoquant.ui.frames import view_frame
+from morphoquant.ui.page import Scene
+from morphoquant.ui.saving import save_buttons
+from morphoquant.views.base import VIEWS, View
+
+_WIDTHS = {"single": "single column, 3.5 in", "double": "double column, 7.16 in"}
+Click = Callable[[str | None, int | None], None]
+
+
+def panel(scene: Scene, name: str, on_click: Click | None = None, slot: str = "") -> pd.DataFrame | None:
+    """Draws the figure of one view.
+
+    Args:
+        scene: what the page looks at.
+        name: the view.
+        on_click: called with (layer, channel) of a point that the user clicks; either may be absent.
+        slot: tells two panels of one view on a page apart.
+
+    Returns:
+        The data of the figure, absent if there is none; the reason is then shown in the panel.
+    """
+    view, key = VIEWS[name], f"{name}{slot}"
+    with st.container(border=True):
+        head, measure, export = st.columns([6, 3, 1], vertical_alignment="center")
+        subject = scene.address.layer if "layer" in view.takes else None
+        head.markdown(f"**{view.title}**" + (f", {_plain(short_name(subject))}" if subject else ""))
+        with measure:
+            _measure(scene, view, key)
+        try:
+            selection = scene.selection(name)
+            frame = view_frame(scene.store, name, scene.inputs(view), selection)
+            if frame.empty:
+                st.info("There is nothing to show for these filters: take in more modalities, or the first token.")
+                return None
+            figure = view.draw(frame, selection)
+        except MorphoQuantError as error:
+            st.info(str(error))
+            return None
+        _chart(figure, key, on_click)
+        st.caption(view.how_to_read)
+        with export, st.popover("Save", width="stretch"):
+            _export(figure, frame, _file_name(scene, view), key)
+    return frame
+
+
+def _chart(figure: go.Figure, key: str, on_click: Click | None) -> None:
+    shown = on_dark(figure) if st.context.theme.type == "dark" else figure
+    config = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d"]}
+    if on_click is None:
+        st.plotly_chart(shown, key=f"chart_{key}", config=config)
+    else:
+        st.plotly_chart(
+            shown,
+            key=f"chart_{key}",
+            config=config,
+            on_select=lambda: _clicked(f"chart_{key}", on_click),
+            selection_mode="points",
+        )
+
+
+def _clicked(key: str, on_click: Click) -> None:
+    points = st.session_state[key]["selection"]["points"]
+    data = points[0].get("customdata") if points else None
+    if data:
+        layer, channel = (list(data) + [None, None])[:2]
+        on_click(layer, None if channel is None else int(channel))
+
+
+def _measure(scene: Scene, view: View, key: str) -> None:
+    if not view.measures:
+        return
+    labels = {measure.name: measure.label for measure in view.measures}
+    chosen = scene.address.measure(view.name)
+    default = view.measures[0].name
+    st.selectbox(
+        "Measure",
+        list(labels),
+        index=None,
+        format_func=labels.__getitem__,
+        key=session.widget(f"measure.{key}", chosen if chosen in labels else default),
+        label_visibility="collapsed",
+        on_change=lambda: session.choose_measure(view.name, session.widget_value(f"measure.{key}"), default),
+    )
+
+
+@st.fragment
+def _export(figure: go.Figure, frame: pd.DataFrame, name: str, key: str) -> None:
+    width = st.radio("Width of PDF, SVG and PNG", list(_WIDTHS), format_func=_WIDTHS.__getitem__, key=f"width_{key}")
+    st.caption("Figure for a paper, figure for a browser, data")
+    save_buttons(figure, frame, name, key, (".pdf", ".svg", ".png", ".html", ".csv", ".md", ".tex"), width)
+
+
+def _file_name(scene: Scene, view: View) -> str:
+    parts = [view.name, scene.inputs(view)[0].run_id]
+    if "layer" in view.takes and scene.address.layer:
+        parts.append(scene.address.layer)
+    return "-".join(parts)
+
+
+def _plain(text: str) -> str:
+    """A name as it stands, whatever Markdown would read into it."""
+    return f"`{text.replace('`', '')}`"

@@ -1,0 +1,19 @@
+"""Layer error: where quantisation loses what, before and after, by modality, and by what kind of error."""
+
+import streamlit as st
+
+from morphoquant.ui.error_figures import error_figures
+from morphoquant.ui.headline import headline
+from morphoquant.ui.navigate import to_layer
+from morphoquant.ui.page import open_page, sentences
+from morphoquant.ui.panel import panel
+
+scene = open_page("Which layers does quantisation hurt, and for which modality?", ("layer_error", "error_split", "error_sources"))
+with sentences():
+    headline(error_figures(scene))
+panel(scene, "layer_error", on_click=to_layer())
+with st.container(horizontal=True):
+    st.page_link("pages/grid.py", label="Grid of the clicked layer", disabled=scene.address.layer is None)
+    st.page_link("pages/distribution.py", label="Distribution of the clicked layer", disabled=scene.address.layer is None)
+panel(scene, "error_split", on_click=to_layer("pages/grid.py"))
+panel(scene, "error_sources")
