@@ -35,7 +35,7 @@ PHOTOGRAPHS = (
     Photograph("astronaut", _SKIMAGE, "skimage/data/astronaut.png", "evaluation", "astronaut", "NASA", _PUBLIC),
     Photograph("rocket", _SKIMAGE, "skimage/data/rocket.jpg", "evaluation", "rocket", "SpaceX", _PUBLIC),
     Photograph("flower", _SKLEARN, "sklearn/datasets/images/flower.jpg", "evaluation", "flower", "vultilion (Flickr)", _BY),
-    Photograph("clock", _SKIMAGE, "skimage/data/clock_motion.png", "evaluation", "clock", "Stefan van der Walt", _PUBLIC),
+    Photograph("retina", _SKIMAGE, "skimage/data/retina.jpg", "evaluation", "retina of an eye", "Mikael Häggström", _CC0),
     Photograph(
         "coins", _SKIMAGE, "skimage/data/coins.png", "evaluation", "coins", "Brooklyn Museum", "no known copyright restrictions"
     ),

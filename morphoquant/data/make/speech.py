@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-import soxr
 
 from morphoquant.data.make.prompts import PROMPTS
 from morphoquant.data.make.voices import ACCENTS, SENTENCES, SPEAKERS
@@ -85,6 +84,8 @@ def _speak(voice: str, words: str, split: str, rng: np.random.Generator) -> Spok
 
 def _prepare(audio: np.ndarray, rate: int) -> np.ndarray:
     """Resamples to 16 kHz, cuts silence off both ends, sets the peak to 0.7 and fades 5 ms in and out."""
+    import soxr  # here, since it is no requirement of MorphoQuant itself
+
     audio = soxr.resample(audio, rate, SAMPLE_RATE)
     loud = np.flatnonzero(np.abs(audio) > 0.02 * np.abs(audio).max())
     margin = SAMPLE_RATE // 50
