@@ -23,15 +23,18 @@ def range_bands(frame: pd.DataFrame) -> go.Figure:
             showlegend=False,
             customdata=part[["layer", "channel"]].values.tolist(),
         )
-        hover = f"channel %{{customdata[1]}}<br>{modality}, {{}}: %{{y:.3g}}<extra></extra>"
         figure.add_trace(
-            go.Scatter(y=part["max"], name=f"{modality} max", hovertemplate=hover.format("largest"), **shared), row, 1
+            go.Scatter(y=part["max"], name=f"{modality} max", hovertemplate=_hover(modality, "largest"), **shared), row, 1
         )
         fill = dict(fill="tonexty", fillcolor=faded(colour, 0.35))
-        low = go.Scatter(y=part["min"], name=f"{modality} min", hovertemplate=hover.format("smallest"), **fill, **shared)
+        low = go.Scatter(y=part["min"], name=f"{modality} min", hovertemplate=_hover(modality, "smallest"), **fill, **shared)
         figure.add_trace(low, row, 1)
     joined = int(frame["channels"].max())
     note = f" (each point spans {joined} channels, by their extremes)" if joined > 1 else ""
     figure.update_xaxes(title_text=f"Input channel (index){note}", row=len(names), col=1)
     figure.update_yaxes(title_text="Activation<br>(activation units)", row=(len(names) + 1) // 2, col=1)
     return lay_out(figure, 120 + 130 * len(names), legend=False)
+
+
+def _hover(modality: str, end: str) -> str:
+    return f"channel %{{customdata[1]}}<br>{modality}, {end}: %{{y:.3g}}<extra></extra>"

@@ -18,7 +18,8 @@ VIEWS.add(
         name="channel_ranges",
         title="Channel ranges",
         question="Which channels of this layer's input stick out, and in which modality?",
-        how_to_read="Each panel spans the smallest to the largest value of every channel, on one scale; spikes are outlier channels.",
+        how_to_read="Each panel spans the smallest to the largest value of every channel, on one scale; "
+        "spikes are outlier channels.",
         takes=frozenset({"layer", "modalities", "positions"}),
         runs="capture",
         query=_query,

@@ -18,7 +18,8 @@ VIEWS.add(
         name="codes_used",
         title="Codes in use",
         question="How many of its codes does each channel of this layer really use?",
-        how_to_read="A curve that rises early means that most channels of that modality use few codes: the grid is wasted on the others.",
+        how_to_read="A curve that rises early means that most channels of that modality use few codes: "
+        "the grid is wasted on the others.",
         takes=frozenset({"layer", "channel", "modalities", "positions"}),
         runs="quantize",
         query=_query,

@@ -19,7 +19,8 @@ VIEWS.add(
         name="grid_placement",
         title="Grid placement",
         question="Where do the quantisation levels of this channel stand, and what do they miss?",
-        how_to_read="Thin upright lines are the levels; values beyond the solid edges are clipped, those beyond the dotted limit bypass.",
+        how_to_read="Thin upright lines are the levels; values beyond the solid edges are clipped, "
+        "those beyond the dotted limit bypass the grid.",
         takes=frozenset({"layer", "channel", "modalities", "positions"}),
         runs="quantize",
         query=_query,

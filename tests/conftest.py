@@ -1,0 +1,10 @@
+"""Fixtures that several packages' tests share."""
+
+import pytest
+from fixtures.small_runs import SmallRuns, build_small_runs
+
+
+@pytest.fixture(scope="session")
+def small_runs(tmp_path_factory) -> SmallRuns:
+    """A capture and four quantize runs of a made-up two-tower model, written through the real RunStore."""
+    return build_small_runs(tmp_path_factory.mktemp("cache"))
