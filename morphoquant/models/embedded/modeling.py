@@ -65,7 +65,8 @@ class OmniDemoModel(OmniDemoPreTrainedModel):
     def get_image_features(self, pixel_values: torch.Tensor, **kwargs) -> OmniDemoFeatures:
         """`pixel_values` [images, 3, side, side] -> image_grid ** 2 embeddings for each."""
         hidden = self.vision_tower(pixel_values).last_hidden_state
-        return OmniDemoFeatures(pooler_output=list(self.project_image(hidden)), last_hidden_state=hidden)
+        images = self.image_projector(join_patches(hidden, self.config.image_grid))
+        return OmniDemoFeatures(pooler_output=list(images), last_hidden_state=hidden)
 
     def get_video_features(
         self, pixel_values_videos: torch.Tensor, video_frame_counts: torch.Tensor | None = None, **kwargs
@@ -76,8 +77,13 @@ class OmniDemoModel(OmniDemoPreTrainedModel):
         """
         hidden = self.vision_tower(pixel_values_videos).last_hidden_state
         counts = [len(hidden)] if video_frame_counts is None else video_frame_counts.tolist()
-        videos = [self.project_video(video) for video in hidden.split(counts)]
-        return OmniDemoFeatures(pooler_output=videos, last_hidden_state=hidden)
+        frames = self.project_frames(join_patches(hidden, self.config.frame_grid), counts)
+        return OmniDemoFeatures(pooler_output=[video.flatten(0, 1) for video in frames.split(counts)], last_hidden_state=hidden)
+
+    def project_frames(self, joined: torch.Tensor, counts: list[int]) -> torch.Tensor:
+        """Joined patches of all frames [frames, tokens, width] -> [frames, tokens, channels]; each video's order starts at 0."""
+        places = torch.cat([torch.arange(count) for count in counts]).to(joined.device)
+        return self.video_projector(joined, self.frame_order(places)[:, None])
 
     def get_audio_features(
         self, input_features: torch.Tensor, feature_attention_mask: torch.Tensor | None = None, **kwargs
@@ -93,16 +99,6 @@ class OmniDemoModel(OmniDemoPreTrainedModel):
             lengths = self._get_feat_extract_output_lengths(feature_attention_mask.sum(-1))
         clips = [self.audio_projector(clip) for clip in join_frames(hidden, lengths, self.config.audio_stack)]
         return OmniDemoFeatures(pooler_output=clips, last_hidden_state=hidden)
-
-    def project_image(self, hidden: torch.Tensor) -> torch.Tensor:
-        """Encoder output [images, 1 + patches, width] -> [images, tokens, channels]."""
-        return self.image_projector(join_patches(hidden, self.config.image_grid))
-
-    def project_video(self, hidden: torch.Tensor) -> torch.Tensor:
-        """Encoder output of one video [frames, 1 + patches, width] -> [frames * tokens, channels]."""
-        joined = join_patches(hidden, self.config.frame_grid)
-        order = self.frame_order(torch.arange(len(joined), device=joined.device))
-        return self.video_projector(joined, order[:, None]).flatten(0, 1)
 
     def _get_feat_extract_output_lengths(self, input_lengths: torch.Tensor) -> torch.Tensor:
         """Encoder frames of so many mel frames (the second convolution has stride 2)."""

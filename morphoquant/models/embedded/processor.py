@@ -12,7 +12,8 @@ from morphoquant.core.errors import BatchError
 from morphoquant.core.modality import Modality
 from morphoquant.data.sample import Sample
 from morphoquant.models.embedded.configuration import OmniDemoConfig
-from morphoquant.models.embedded.media import chosen_frames, mel_features, pictures
+from morphoquant.models.embedded.media import audio_tokens, mel_features, pictures
+from morphoquant.models.embedded.pixels import chosen_frames
 from morphoquant.models.embedded.tokenizer import AUDIO, IMAGE, VIDEO
 
 _PLACEHOLDER = {Modality.IMAGE: IMAGE, Modality.AUDIO: AUDIO, Modality.VIDEO: VIDEO}
@@ -58,8 +59,7 @@ class OmniDemoProcessor:
             raise BatchError("there is no sample to encode: give at least one.")
         media = {modality: [p.value for s in samples for p in s.parts if p.modality is modality] for modality in _PLACEHOLDER}
         batch, counts = self._media(media)
-        texts = [self.text(sample, answers=answers) for sample in samples]
-        rows = [self._expand(text, counts) for text in texts]
+        rows = [self.expand(self.text(sample, answers=answers), counts) for sample in samples]
         encoded = self.tokenizer(rows, add_special_tokens=False, padding=True, padding_side=padding_side, return_tensors="pt")
         return {"input_ids": encoded["input_ids"], "attention_mask": encoded["attention_mask"], **batch}
 
@@ -68,15 +68,18 @@ class OmniDemoProcessor:
         for part in sample.parts:
             if part.modality is Modality.TEXT and any(word in part.value for word in _PLACEHOLDER.values()):
                 raise BatchError(f"the text of sample {sample.id!r} holds a media placeholder such as {IMAGE}: take it out.")
-        content = [
-            {"type": "text", "text": part.value} if part.modality is Modality.TEXT else {"type": str(part.modality)}
-            for part in sample.parts
-        ]
+        return self.chat(
+            [part.value if part.modality is Modality.TEXT else part.modality for part in sample.parts],
+            sample.answer if answers else None,
+        )
+
+    def chat(self, parts: Sequence[str | Modality], answer: str | None) -> str:
+        """A user turn of texts and media, and the assistant's answer, or the opening of its turn where there is none."""
+        content = [{"type": str(p)} if isinstance(p, Modality) else {"type": "text", "text": p} for p in parts]
         messages = [{"role": "user", "content": content}]
-        closed = answers and sample.answer is not None
-        if closed:
-            messages.append({"role": "assistant", "content": sample.answer})
-        return self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=not closed)
+        if answer is not None:
+            messages.append({"role": "assistant", "content": answer})
+        return self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=answer is None)
 
     def _media(self, media: dict[Modality, list]) -> tuple[dict[str, torch.Tensor], dict[str, list[int]]]:
         config, batch, counts = self.config, {}, {}
@@ -91,11 +94,10 @@ class OmniDemoProcessor:
         if media[Modality.AUDIO]:
             features, mask = mel_features(media[Modality.AUDIO], self.extractor)
             batch["input_features"], batch["feature_attention_mask"] = features, mask
-            frames = (mask.sum(-1) - 1) // 2 + 1
-            counts[AUDIO] = (-(-frames // config.audio_stack)).tolist()
+            counts[AUDIO] = audio_tokens(mask, config.audio_stack)
         return batch, counts
 
-    def _expand(self, text: str, counts: dict[str, list[int]]) -> str:
+    def expand(self, text: str, counts: dict[str, list[int]]) -> str:
         """Repeats each placeholder; takes its count from the front of the lists, which are in the order of the batch."""
         pattern = "|".join(map(re.escape, _PLACEHOLDER.values()))
         return re.sub(pattern, lambda found: found[0] * counts[found[0]].pop(0), text)

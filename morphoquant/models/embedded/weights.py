@@ -61,7 +61,7 @@ def _quiet() -> Iterator[None]:
 
 
 def start_connectors(config: OmniDemoConfig, words: torch.Tensor, seed: int) -> dict[str, torch.Tensor]:
-    """Seeded starting values of the connectors; the last gain is the rms of the word embeddings `words` [vocabulary, channels]."""
+    """Seeded starting values of the connectors; the last gain is the rms of `words` [vocabulary, channels]."""
     with torch.device("meta"):
         shapes = {
             k: v.shape for k, v in OmniDemoForConditionalGeneration(config).state_dict().items() if k.startswith(CONNECTOR_PARTS)

@@ -1,0 +1,109 @@
+"""Turns of encoded media to what the language model reads, and its answers: the inner loop of training and of evaluation."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch.nn.functional import pad
+from torch.nn.utils.rnn import pad_sequence
+
+from morphoquant.core.modality import Modality
+from morphoquant.models.embedded.features import Features
+from morphoquant.models.embedded.modeling import OmniDemoForConditionalGeneration
+from morphoquant.models.embedded.processor import OmniDemoProcessor
+from morphoquant.models.embedded.tasks import Turn
+from morphoquant.models.embedded.tokenizer import AUDIO, IMAGE, VIDEO
+
+_PLACEHOLDER = {Modality.IMAGE: IMAGE, Modality.AUDIO: AUDIO, Modality.VIDEO: VIDEO}
+IGNORED = -100
+
+
+@dataclass(frozen=True, eq=False)
+class Composer:
+    """Runs turns through connectors and language model.
+
+    Attributes:
+        model: frozen but for its connectors.
+        processor: of the model.
+        features: encoded items by pool.
+        noise: standard deviation of what is added to features, as a share of their own; 0 for none.
+        seen: token ids of texts met before.
+    """
+
+    model: OmniDemoForConditionalGeneration
+    processor: OmniDemoProcessor
+    features: dict[str, Features]
+    noise: float = 0.0
+    seen: dict[str, tuple[list[int], int]] = field(default_factory=dict)
+
+    def __call__(self, turns: Sequence[Turn], generator: torch.Generator | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+        """Logits at answer positions [answer tokens, vocabulary] and the tokens that belong there, row by row of `turns`."""
+        ids, labels, media = self._texts(turns)
+        device = self.model.device
+        ids, labels = ids.to(device, non_blocking=True), labels.to(device, non_blocking=True)
+        inner = self.model.model
+        embeds = inner.get_input_embeddings()(ids)
+        for modality, token in _PLACEHOLDER.items():
+            if media[modality]:
+                found = self._project(modality, media[modality], generator)
+                mask = ids == self.processor.tokenizer.convert_tokens_to_ids(token)
+                embeds = embeds.masked_scatter(mask.unsqueeze(-1), found)
+        # Padding stands on the right, where a causal model's earlier positions cannot see it: no mask is needed.
+        hidden = inner.language_model(inputs_embeds=embeds, use_cache=False).last_hidden_state
+        # A position predicts the next token.
+        wanted = pad(labels[:, 1:], (0, 1), value=IGNORED)
+        places = wanted != IGNORED
+        return self.model.lm_head(hidden[places]), wanted[places]
+
+    def right(self, turns: Sequence[Turn]) -> torch.Tensor:
+        """Which answers are given word for word, bool [turns]; the same as what greedy generation would give."""
+        logits, wanted = self(turns)
+        hits = logits.argmax(-1) == wanted
+        counts = [sum(label != IGNORED for label in self._ids(turn)[1]) for turn in turns]
+        return torch.stack([part.all() for part in hits.split(counts)]).cpu()
+
+    def _texts(self, turns) -> tuple[torch.Tensor, torch.Tensor, dict[Modality, list[torch.Tensor]]]:
+        media: dict[Modality, list[torch.Tensor]] = {modality: [] for modality in _PLACEHOLDER}
+        rows = []
+        for turn in turns:
+            rows.append(self._ids(turn))
+            for part in turn[0]:
+                if not isinstance(part, str):
+                    media[self.features[part[0]].modality].append(self.features[part[0]].item(part[1]))
+        padding = self.processor.tokenizer.pad_token_id
+        ids = pad_sequence([torch.tensor(ids) for ids, _ in rows], batch_first=True, padding_value=padding)
+        labels = pad_sequence([torch.tensor(labels) for _, labels in rows], batch_first=True, padding_value=IGNORED)
+        return ids, labels, media
+
+    def _ids(self, turn: Turn) -> tuple[list[int], list[int]]:
+        """Token ids, and labels on the answer and the end of the turn."""
+        parts, answer = turn
+        counts = {token: [] for token in _PLACEHOLDER.values()}
+        kinds = []
+        for part in parts:
+            if isinstance(part, str):
+                kinds.append(part)
+            else:
+                item = self.features[part[0]]
+                rows = item.starts[part[1] + 1] - item.starts[part[1]]
+                kinds.append(item.modality)
+                counts[_PLACEHOLDER[item.modality]].append(rows * item.rows.shape[1])
+        key = f"{kinds}{counts}{answer}"
+        if key not in self.seen:
+            encode = self.processor.tokenizer
+            opening = encode(self.processor.expand(self.processor.chat(kinds, None), {k: list(v) for k, v in counts.items()}))
+            closing = encode(answer)["input_ids"] + [encode.eos_token_id]
+            ids = opening["input_ids"] + closing
+            self.seen[key] = (ids, [IGNORED] * (len(ids) - len(closing)) + closing)
+        return self.seen[key]
+
+    def _project(self, modality: Modality, items: list[torch.Tensor], generator: torch.Generator | None) -> torch.Tensor:
+        inner = self.model.model
+        joined = torch.cat(items).float()
+        if self.noise:
+            joined = joined + self.noise * joined.std() * torch.randn(joined.shape, device=joined.device, generator=generator)
+        if modality is Modality.IMAGE:
+            return inner.image_projector(joined).flatten(0, 1)
+        if modality is Modality.VIDEO:
+            return inner.project_frames(joined, [len(item) for item in items]).flatten(0, 1)
+        return inner.audio_projector(joined).flatten(0, 1)

@@ -1,0 +1,145 @@
+"""What the connectors are trained on: pools of media with known content, and closed-set questions over them.
+
+A pool draws one kind of item; a task puts items of pools into a user turn, in the words that the demo data sets use. Media are
+encoded once and then combined freely, so the same picture serves many questions.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from morphoquant.core.modality import Modality
+from morphoquant.data import questions, training
+from morphoquant.data.words import DIGIT_WORDS
+
+FRAME_COUNTS = (4, 6, 8)
+SPLITS = ("train", "evaluation")
+SYNTHETIC_HELD_OUT, RECORDED = "evaluation", "recorded"
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Items of one kind.
+
+    Attributes:
+        modality: of the items.
+        share: of all items that are drawn for training.
+        draw: (random stream, split) -> (medium, answer).
+    """
+
+    modality: Modality
+    share: float
+    draw: Callable[[np.random.Generator, str], tuple[np.ndarray, str]]
+
+
+def _one(rng, split):
+    image, label = training.digit_image(rng, split)
+    return image, DIGIT_WORDS[label]
+
+
+def _two(rng, split):
+    image, labels = training.two_digits_image(rng, split)
+    return image, ", ".join(DIGIT_WORDS[label] for label in labels)
+
+
+def _spoken(rng, split):
+    recorded = split == RECORDED
+    sound, label = training.spoken_digit(rng, "evaluation" if recorded else split, source="recorded" if recorded else "synthetic")
+    return sound, DIGIT_WORDS[label]
+
+
+def _frames(rng):
+    return int(rng.choice(FRAME_COUNTS))
+
+
+def _moving(rng, split):
+    return training.digit_video(rng, split, frames=_frames(rng))
+
+
+def _motion(rng, split):
+    return training.digit_motion(rng, split, frames=_frames(rng))
+
+
+def _sequence(rng, split):
+    video, words = training.digit_sequence(rng, split, frames=_frames(rng))
+    return video, ", ".join(words)
+
+
+POOLS: dict[str, Pool] = {
+    "image": Pool(Modality.IMAGE, 0.3, _one),
+    "two-digits": Pool(Modality.IMAGE, 0.2, _two),
+    "audio": Pool(Modality.AUDIO, 0.15, _spoken),
+    "video": Pool(Modality.VIDEO, 0.1, _moving),
+    "motion": Pool(Modality.VIDEO, 0.08, _motion),
+    "sequence": Pool(Modality.VIDEO, 0.17, _sequence),
+}
+
+# A turn is texts and (pool, index) pairs, and its answer.
+Turn = tuple[tuple[str | tuple[str, int], ...], str]
+Answers = dict[str, list[str]]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One kind of question.
+
+    Attributes:
+        weight: share of training items.
+        chance: accuracy of guessing.
+        pools: the pools whose media the answer depends on.
+        make: (random stream, answers by pool) -> turn.
+    """
+
+    weight: float
+    chance: float
+    pools: tuple[str, ...]
+    make: Callable[[np.random.Generator, Answers], Turn]
+
+
+def _asks(pool: str, question: str, *, after: bool = True) -> Callable[[np.random.Generator, Answers], Turn]:
+    def make(rng, answers):
+        item = (pool, int(rng.integers(len(answers[pool]))))
+        return ((item, question) if after else (question, item)), answers[pool][item[1]]
+
+    return make
+
+
+def _same(rng, answers):
+    sound = int(rng.integers(len(answers["audio"])))
+    wanted = rng.random() < 0.5
+    # Half of the pairs agree, so that neither answer is the better guess.
+    while (answers["image"][picture := int(rng.integers(len(answers["image"])))] == answers["audio"][sound]) != wanted:
+        pass
+    parts = ("Listen to this:", ("audio", sound), "Look at this:", ("image", picture))
+    return (*parts, "Is the spoken digit the one in the picture?"), "yes" if wanted else "no"
+
+
+def _everything(rng, answers):
+    shown = [
+        (f"Here is a {name}:", (pool, int(rng.integers(len(answers[pool])))))
+        for name, pool in (("picture", "image"), ("recording", "audio"), ("video", "video"))
+    ]
+    asked = (questions.DIGIT_IN_PICTURE, questions.DIGIT_SPOKEN, questions.DIGIT_IN_VIDEO)
+    which = int(rng.integers(3))
+    pool, index = shown[which][1]
+    order = rng.permutation(3)
+    return (*(part for place in order for part in shown[place]), asked[which]), answers[pool][index]
+
+
+TASKS: dict[str, Task] = {
+    "image": Task(0.24, 0.1, ("image",), _asks("image", questions.DIGIT_IN_PICTURE)),
+    "two-digits": Task(0.14, 0.01, ("two-digits",), _asks("two-digits", questions.DIGITS_IN_PICTURE, after=False)),
+    "audio": Task(0.12, 0.1, ("audio",), _asks("audio", questions.DIGIT_SPOKEN)),
+    "video": Task(0.12, 0.1, ("video",), _asks("video", questions.DIGIT_IN_VIDEO)),
+    "motion": Task(0.06, 0.25, ("motion",), _asks("motion", questions.MOTION_IN_VIDEO)),
+    "sequence": Task(0.16, 0.01, ("sequence",), _asks("sequence", questions.DIGITS_IN_VIDEO)),
+    "same": Task(0.08, 0.5, ("audio", "image"), _same),
+    "everything": Task(0.08, 0.1, ("image", "audio", "video"), _everything),
+}
+
+
+def draw_item(pool: str, split: str, seed: int, index: int) -> tuple[np.ndarray, str]:
+    """Item `index` of a pool: its medium and its answer, the same whatever else is drawn."""
+    rng = np.random.default_rng([seed, sorted(POOLS).index(pool), sum(map(ord, split)), index])
+    return POOLS[pool].draw(rng, split)

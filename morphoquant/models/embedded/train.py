@@ -1,0 +1,221 @@
+"""Trains the connectors: `python -m morphoquant.models.embedded.train --device cuda`.
+
+Language model and encoders stay as they are. Features of the encoders are computed once; then the connectors learn to answer
+closed-set questions, with a loss on the answer only. Every random choice follows from the seed and the step, so an interrupted
+training goes on where its last checkpoint was, with the same items.
+"""
+
+import argparse
+import json
+import math
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+
+from morphoquant.models.embedded.card import write_card
+from morphoquant.models.embedded.compose import Composer
+from morphoquant.models.embedded.evaluate import evaluate
+from morphoquant.models.embedded.features import Features, features_of
+from morphoquant.models.embedded.folder import demo_folder, prepare
+from morphoquant.models.embedded.processor import OmniDemoProcessor
+from morphoquant.models.embedded.tasks import POOLS, RECORDED, TASKS
+from morphoquant.models.embedded.weights import CONNECTOR_PARTS, CONNECTORS, build_model, save_connectors
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How connectors are trained.
+
+    Attributes:
+        steps: optimiser steps.
+        batch: turns a step.
+        items: media drawn for training, over all pools.
+        held_out: media drawn for evaluation, each pool.
+        rate: highest learning rate, AdamW.
+        decay: weight decay.
+        noise: see `Composer.noise`.
+        warmup: share of steps in which the rate rises; it falls as a cosine after.
+        seed: of everything.
+    """
+
+    steps: int = 6000
+    batch: int = 128
+    items: int = 60_000
+    held_out: int = 1_000
+    rate: float = 1e-3
+    decay: float = 0.05
+    noise: float = 0.1
+    warmup: float = 0.04
+    seed: int = 0
+
+
+def train(recipe: Recipe, folder: Path, work: Path, out: Path, *, device: str, workers: int, minutes: float) -> dict:
+    """Trains, evaluates and writes connectors.safetensors, training.jsonl and README.md to `out`; returns the accuracies.
+
+    Args:
+        recipe: what to do.
+        folder: the converted model.
+        work: where features and the checkpoint are kept until the training is over.
+        out: where the results go.
+        device: "cpu" or "cuda".
+        workers: processes that draw media.
+        minutes: of optimisation at most; a training that runs out of them ends early and says so.
+    """
+    torch.set_float32_matmul_precision("high")
+    work.mkdir(parents=True, exist_ok=True)
+    model = build_model(folder, connectors=None).to(device)
+    model.requires_grad_(False)
+    processor = OmniDemoProcessor.from_folder(folder)
+    features = _features(model.model, "train", recipe, work, workers)
+    log = work / "training.jsonl"
+    started = time.monotonic()
+    done = _optimise(Composer(model, processor, features, recipe.noise), recipe, work, log, started + 60 * minutes)
+    spent = time.monotonic() - started
+    del features
+    held_out = _features(model.model, "evaluation", recipe, work, workers)
+    # The shipped file is in 16 bits: that is what is measured.
+    save_connectors(model, work / CONNECTORS.name)
+    model.load_state_dict({k: v.float() for k, v in load_file(work / CONNECTORS.name).items()}, strict=False)
+    results = evaluate(Composer(model, processor, held_out), recipe.seed)
+    people = features_of(model.model, "audio", RECORDED, 200, recipe.seed, work / "features", workers)
+    results["audio, a person's voice"] = evaluate(Composer(model, processor, {"audio": people}), recipe.seed, ["audio"])["audio"]
+    summary = {"recipe": asdict(recipe), "device": device, "steps": done, "seconds": round(spent), "accuracy": results}
+    _say(log, summary)
+    out.mkdir(parents=True, exist_ok=True)
+    (work / CONNECTORS.name).replace(out / CONNECTORS.name)
+    (out / log.name).write_bytes(log.read_bytes())
+    write_card(out / "README.md", summary)
+    return results
+
+
+def _features(model, split: str, recipe: Recipe, work: Path, workers: int) -> dict[str, Features]:
+    counts = {name: round(pool.share * recipe.items) if split == "train" else recipe.held_out for name, pool in POOLS.items()}
+    return {
+        name: features_of(model, name, split, count, recipe.seed, work / "features", workers, _show)
+        for name, count in counts.items()
+    }
+
+
+def _optimise(composer: Composer, recipe: Recipe, work: Path, log: Path, deadline: float) -> int:
+    weights = {n: p for n, p in composer.model.named_parameters() if n.startswith(CONNECTOR_PARTS)}
+    for weight in weights.values():
+        weight.requires_grad_(True)
+    optimiser = torch.optim.AdamW(weights.values(), lr=recipe.rate, betas=(0.9, 0.98), weight_decay=recipe.decay)
+    first = _resume(weights, optimiser, work, recipe)
+    if first == 0:
+        log.unlink(missing_ok=True)
+    names, shares = list(TASKS), np.array([task.weight for task in TASKS.values()])
+    answers = {name: features.answers for name, features in composer.features.items()}
+    step = first
+    for step in range(first, recipe.steps):
+        if time.monotonic() > deadline:
+            print(f"out of time at step {step} of {recipe.steps}", flush=True)
+            break
+        rng = np.random.default_rng([recipe.seed, 1, step])
+        generator = torch.Generator(composer.model.device).manual_seed(recipe.seed * 1_000_003 + step)
+        turns = [TASKS[names[at]].make(rng, answers) for at in rng.choice(len(names), recipe.batch, p=shares / shares.sum())]
+        for group in optimiser.param_groups:
+            group["lr"] = recipe.rate * _pace(step / recipe.steps, recipe.warmup)
+        logits, wanted = composer(turns, generator)
+        loss = torch.nn.functional.cross_entropy(logits, wanted)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(weights.values(), 1.0)
+        optimiser.step()
+        if step % 20 == 0 or step == recipe.steps - 1:
+            right = (logits.argmax(-1) == wanted).float().mean()
+            _say(log, {"step": step, "loss": round(loss.item(), 4), "tokens_right": round(right.item(), 4)})
+        if step % 500 == 499:
+            _checkpoint(weights, optimiser, work, step + 1, recipe)
+    else:
+        step = recipe.steps
+    _checkpoint(weights, optimiser, work, step, recipe)
+    for weight in weights.values():
+        weight.requires_grad_(False)
+    return step
+
+
+def _pace(part: float, warmup: float) -> float:
+    if part < warmup:
+        return (part + 1e-3) / warmup
+    return 0.5 * (1 + math.cos(math.pi * (part - warmup) / (1 - warmup)))
+
+
+def _checkpoint(weights: dict, optimiser: torch.optim.Optimizer, work: Path, step: int, recipe: Recipe) -> None:
+    state = {}
+    for name, weight in weights.items():
+        state[name] = weight.detach()
+        if held := optimiser.state.get(weight):
+            state[f"first/{name}"], state[f"second/{name}"] = held["exp_avg"], held["exp_avg_sq"]
+    sibling = work / "checkpoint.tmp"
+    save_file(
+        {k: v.cpu().contiguous() for k, v in state.items()}, sibling, metadata={"step": str(step), "recipe": _named(recipe)}
+    )
+    sibling.replace(work / "checkpoint.safetensors")
+
+
+def _resume(weights: dict, optimiser: torch.optim.Optimizer, work: Path, recipe: Recipe) -> int:
+    """Puts the checkpoint back, if there is one of this recipe; the step to go on with."""
+    from safetensors import safe_open
+
+    path = work / "checkpoint.safetensors"
+    if not path.is_file():
+        return 0
+    with safe_open(path, "pt") as file:
+        if file.metadata().get("recipe") != _named(recipe):
+            return 0
+        step = int(file.metadata()["step"])
+        for name, weight in weights.items():
+            weight.data.copy_(file.get_tensor(name))
+            optimiser.state[weight] = {
+                "step": torch.tensor(float(step)),
+                "exp_avg": file.get_tensor(f"first/{name}").to(weight.device),
+                "exp_avg_sq": file.get_tensor(f"second/{name}").to(weight.device),
+            }
+    print(f"going on from step {step}", flush=True)
+    return step
+
+
+def _named(recipe: Recipe) -> str:
+    return json.dumps(asdict(recipe), sort_keys=True)
+
+
+def _say(log: Path, line: dict) -> None:
+    text = json.dumps(line)
+    print(text, flush=True)
+    with log.open("a", encoding="utf-8") as file:
+        file.write(text + "\n")
+
+
+def _show(stage: str, done: int, total: int) -> None:
+    if done in (0, total):
+        print(f"{stage}: {done} of {total}", flush=True)
+
+
+def main() -> None:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(prog="python -m morphoquant.models.embedded.train", description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--cache", type=Path, default=Path("cache"), help="cache folder; the model is made in it if it is not there"
+    )
+    parser.add_argument("--folder", type=Path, help="converted model, used as it is (default: that of the cache, checked)")
+    parser.add_argument("--work", type=Path, help="features and checkpoint (default: <cache>/training)")
+    parser.add_argument("--out", type=Path, default=CONNECTORS.parent, help="where the results go (default: the package)")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--workers", type=int, default=0, help="processes that draw media")
+    parser.add_argument("--minutes", type=float, default=1e9, help="of optimisation at most")
+    for name, value in asdict(Recipe()).items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value, help=f"default {value}")
+    given = vars(parser.parse_args())
+    recipe = Recipe(**{name: given[name] for name in asdict(Recipe())})
+    folder = given["folder"] or (prepare(given["cache"], progress=_show) and demo_folder(given["cache"]))
+    work = given["work"] or given["cache"] / "training"
+    train(recipe, folder, work, given["out"], device=given["device"], workers=given["workers"], minutes=given["minutes"])
+
+
+if __name__ == "__main__":
+    main()
