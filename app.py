@@ -2,21 +2,17 @@
 
 import streamlit as st
 
-st.set_page_config(page_title="MorphoQuant", layout="wide")
+st.set_page_config(page_title="MorphoQuant", layout="wide", initial_sidebar_state=310)
 
 st.navigation(
-    {
-        "What the model does": [
-            st.Page("pages/overview.py", title="Overview", default=True),
-            st.Page("pages/distribution.py", title="Distribution morphology"),
-            st.Page("pages/masks.py", title="Outlier masks"),
-        ],
-        "What quantisation does": [
-            st.Page("pages/grid.py", title="Grid placement"),
-            st.Page("pages/layer_error.py", title="Layer error"),
-            st.Page("pages/compare.py", title="Compare"),
-        ],
-        "Make": [st.Page("pages/new_run.py", title="New run")],
-    },
-    expanded=True,
+    [
+        st.Page("pages/overview.py", title="Overview", default=True),
+        st.Page("pages/distribution.py", title="Distribution morphology"),
+        st.Page("pages/masks.py", title="Outlier masks"),
+        st.Page("pages/grid.py", title="Grid placement"),
+        st.Page("pages/layer_error.py", title="Layer error"),
+        st.Page("pages/compare.py", title="Compare"),
+        st.Page("pages/new_run.py", title="New run"),
+    ],
+    position="top",
 ).run()

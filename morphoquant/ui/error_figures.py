@@ -7,6 +7,8 @@ from morphoquant.figures.theme import three_digits
 from morphoquant.ui import frames
 from morphoquant.ui.headline import Figure
 from morphoquant.ui.layer_figures import group_of
+from morphoquant.ui.modality_marks import marked
+from morphoquant.ui.notes import plain
 from morphoquant.ui.page import Scene
 from morphoquant.views.base import VIEWS
 
@@ -24,8 +26,8 @@ def error_figures(scene: Scene) -> list[Figure]:
         row = after.loc[modality]
         change = row["pooled_sqnr_db"] - before.loc[modality, "pooled_sqnr_db"] if modality in before.index else None
         delta = None if change is None else f"{change:+.2f} dB"
-        worst = f"worst layer {three_digits(row['worst_sqnr_db'])} dB"
-        figures.append(Figure(f"Output SQNR, {modality} (dB)", three_digits(row["pooled_sqnr_db"]), worst, _POOLED, delta))
+        worst = f"output SQNR; worst layer {three_digits(row['worst_sqnr_db'])} dB"
+        figures.append(Figure(marked(modality), f"{three_digits(row['pooled_sqnr_db'])} dB", worst, _POOLED, delta))
     return figures
 
 
@@ -36,14 +38,11 @@ def compare_figures(scene: Scene) -> list[Figure]:
     for modality in _four(frame["modality"]):
         rows = frame[frame["modality"] == modality].sort_values("pooled_sqnr_db", ascending=False)
         best = rows.iloc[0]
-        lead = (
-            f", {best['pooled_sqnr_db'] - rows.iloc[1]['pooled_sqnr_db']:.2f} dB ahead of {rows.iloc[1]['label']}"
-            if len(rows) > 1
-            else ""
-        )
-        figures.append(
-            Figure(f"Best for {modality} (dB)", three_digits(best["pooled_sqnr_db"]), f"{best['label']}{lead}", _POOLED)
-        )
+        lead = best["pooled_sqnr_db"] - rows["pooled_sqnr_db"].iloc[1] if len(rows) > 1 else None
+        where = plain(best["label"])
+        if lead is not None:
+            where += f", {lead:.2f} dB ahead of {plain(rows.iloc[1]['label'])}"
+        figures.append(Figure(f"Best for {marked(modality)}", f"{three_digits(best['pooled_sqnr_db'])} dB", where, _POOLED))
     return figures
 
 
@@ -71,8 +70,8 @@ def grid_figures(scene: Scene) -> list[Figure]:
     return [
         Figure("Masked channels", f"{int(masked.sum())} of {len(masked)}", "their large values bypass the grid"),
         Figure("Alpha after over before", three_digits(ratio.median()) if len(ratio) else "not measured", f"median; {moved}"),
-        _use(scene, "clipped_share", "Values clipped (%)"),
-        _use(scene, "bypassed_share", "Values bypassed (%)"),
+        _use(scene, "clipped_share", "Values clipped"),
+        _use(scene, "bypassed_share", "Values bypassed"),
     ]
 
 
@@ -82,8 +81,8 @@ def _use(scene: Scene, measure: str, label: str) -> Figure:
     rows = frame[frame["layer"] == group_of(scene, scene.address.layer)].sort_values("value", ascending=False)
     if rows.empty:
         return Figure(label, "not measured", "for these filters")
-    others = ", ".join(f"{row.modality} {three_digits(row.value)}" for row in rows.iloc[1:].itertuples())
-    return Figure(f"{label}, {rows.iloc[0]['modality']}", three_digits(rows.iloc[0]["value"]), others)
+    by_modality = ", ".join(f"{marked(row.modality)} {three_digits(row.value)}" for row in rows.itertuples())
+    return Figure(label, f"{three_digits(rows.iloc[0]['value'])} %", by_modality, "The highest of the modalities.")
 
 
 def _compared(scene: Scene, runs: list) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from morphoquant.core.modality import MODALITIES, Modality
 from morphoquant.ui import session
 from morphoquant.ui.address import Address
 from morphoquant.ui.labels import layer_labels
+from morphoquant.ui.modality_marks import marked
 
 _ALL = "all"
 
@@ -79,7 +80,7 @@ def _modalities(address: Address, tokens: pd.DataFrame) -> None:
         "Modalities",
         options,
         selection_mode="multi",
-        format_func=str,
+        format_func=marked,
         key=session.widget("modalities", [m for m in address.modalities or options if m in options]),
         on_change=lambda: session.change(modalities=_unless_all(session.widget_value("modalities"), options)),
     )

@@ -28,6 +28,6 @@ class Figure:
 def headline(figures: Sequence[Figure]) -> None:
     """Draws the figures side by side."""
     for column, figure in zip(st.columns(len(figures)), figures, strict=True):
-        with column, st.container(border=True, height="stretch"):
+        with column, st.container(border=True, height="stretch", gap=None):
             st.metric(figure.label, figure.value, figure.delta, help=figure.meaning)
             st.caption(figure.where or "\u00a0")

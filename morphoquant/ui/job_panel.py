@@ -6,6 +6,7 @@ import streamlit as st
 
 from morphoquant.ui import jobs
 from morphoquant.ui.launch import shown
+from morphoquant.ui.notes import problem
 from morphoquant.ui.numbers import duration, when
 
 _REDRAW_SECONDS = 1.0
@@ -44,4 +45,4 @@ def _state(job: jobs.Job) -> None:
     elif job.status == "cancelled":
         st.warning("Cancelled. Whole batches are kept: the same command resumes.")
     else:
-        st.error(job.error or "It failed without a reason.")
+        problem(job.error or "It failed without a reason.")

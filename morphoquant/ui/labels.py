@@ -38,7 +38,8 @@ def _words(entry: RunEntry, headers: Sequence[RunHeader]) -> str:
     if header is None:
         return "damaged run"
     words = [title(header), *_differing_fields(header, headers)]
-    words.append(header.created[:10])
+    if header.plan.kind == "capture":
+        words.append(header.created[:10])
     if header.status != "finished":
         words.append(header.status)
     if header.stored:

@@ -6,18 +6,19 @@ from morphoquant.core.layers import short_name
 from morphoquant.figures.theme import three_digits
 from morphoquant.ui import frames
 from morphoquant.ui.headline import Figure
+from morphoquant.ui.modality_marks import marked
 from morphoquant.ui.page import Scene
 from morphoquant.views.base import VIEWS
 
 _SHOWN = {
     "absmax": ("Largest |activation|", "", "In units of the activation."),
     "max_median_ratio": (
-        "Largest over median channel",
+        "Widest / median channel",
         "×",
         "Largest magnitude of the widest channel over that of the median channel.",
     ),
     "kurtosis": ("Kurtosis", "", "Of all values of the input; 3 for a normal distribution."),
-    "dispersion_max": ("Largest dispersion score", "", "Range of a channel over log(1 + mean magnitude); DABC masks high ones."),
+    "dispersion_max": ("Dispersion score", "", "Range of a channel over log(1 + mean magnitude); DABC masks high ones."),
 }
 
 
@@ -32,11 +33,10 @@ def layer_figures(scene: Scene) -> list[Figure]:
         if rows.empty:
             figures.append(Figure(label, "not measured", "for these filters", meaning))
             continue
-        row = rows.loc[rows["value"].idxmax()]
-        others = ", ".join(
-            f"{other.modality} {three_digits(other.value)}" for other in rows.itertuples() if other.modality != row["modality"]
-        )
-        figures.append(Figure(f"{label}, {row['modality']}", f"{three_digits(row['value'])}{suffix}", others, meaning))
+        rows = rows.sort_values("value", ascending=False)
+        highest = f"{three_digits(rows.iloc[0]['value'])}{suffix}"
+        by_modality = ", ".join(f"{marked(row.modality)} {three_digits(row.value)}" for row in rows.itertuples())
+        figures.append(Figure(label, highest, by_modality, f"The highest of the modalities. {meaning}"))
     return figures
 
 

@@ -6,6 +6,8 @@ from morphoquant.figures.theme import three_digits
 from morphoquant.ui import frames
 from morphoquant.ui.headline import Figure
 from morphoquant.ui.layer_figures import depth_frame
+from morphoquant.ui.modality_marks import marked
+from morphoquant.ui.notes import plain
 from morphoquant.ui.page import Scene
 from morphoquant.views.base import VIEWS
 
@@ -22,8 +24,10 @@ def mask_figures(scene: Scene) -> list[Figure]:
         "Jaccard index of the two sets of outlier channels, pooled over layers: 1 if they are the same, 0 if none is shared."
     )
     return [
-        Figure("Outlier channels, mean (%)", three_digits(shares["value"].mean()), "over layer inputs and modalities"),
-        Figure("Most outlier channels (%)", three_digits(most["value"]), f"{most['label']}, {most['modality']}"),
+        Figure("Outlier channels, mean", f"{three_digits(shares['value'].mean())} %", "over layer inputs and modalities"),
+        Figure(
+            "Most outlier channels", f"{three_digits(most['value'])} %", f"{marked(most['modality'])} in {plain(most['label'])}"
+        ),
         _pair("Most alike", pairs.iloc[-1:], meaning),
         _pair("Least alike", pairs.iloc[:1], meaning),
     ]
@@ -33,4 +37,6 @@ def _pair(label: str, rows: pd.DataFrame, meaning: str) -> Figure:
     if rows.empty:
         return Figure(label, "none", "no two modalities meet in a layer", meaning)
     row = rows.iloc[0]
-    return Figure(f"{label} (Jaccard)", three_digits(row["jaccard"]), f"{row['modality']} and {row['other']}", meaning)
+    return Figure(
+        f"{label} (Jaccard)", three_digits(row["jaccard"]), f"{marked(row['modality'])} and {marked(row['other'])}", meaning
+    )

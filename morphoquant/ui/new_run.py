@@ -8,6 +8,7 @@ from morphoquant.core.errors import MorphoQuantError
 from morphoquant.ui import jobs, launch, session
 from morphoquant.ui.job_panel import job_panel
 from morphoquant.ui.labels import run_labels
+from morphoquant.ui.notes import note, problem
 
 _SHOWN_JOBS = 5
 
@@ -25,7 +26,7 @@ def job_form() -> None:
         try:
             argv = kinds[kind]()
         except MorphoQuantError as error:
-            st.error(str(error))
+            problem(error)
             return
         if argv is None:
             return
@@ -38,7 +39,7 @@ def job_form() -> None:
         )
     refused = st.session_state.pop("job_refused", None)
     if refused:
-        st.error(refused)
+        problem(refused)
 
 
 def job_list() -> None:
@@ -46,7 +47,7 @@ def job_list() -> None:
     cache = session.cache_folder()
     newest = jobs.list_jobs(cache)[:_SHOWN_JOBS]
     if not newest:
-        st.info("No job was started from here yet.")
+        note("No job was started from here yet.")
     for job in newest:
         job_panel(job.job_id, cache)
 
@@ -88,7 +89,7 @@ def _quantise() -> list[str] | None:
         if entry.header and entry.header.plan.kind == "capture" and entry.header.status == "finished"
     ]
     if not captures:
-        st.info("There is no finished capture to fit a method to: capture a model first.")
+        note("There is no finished capture to fit a method to: capture a model first.")
         return None
     labels = run_labels(captures)
     capture = st.selectbox("Capture", list(labels), format_func=labels.__getitem__, key="job_capture")

@@ -10,6 +10,8 @@ from morphoquant.figures.theme import three_digits
 from morphoquant.store.header import RunHeader
 from morphoquant.ui import frames
 from morphoquant.ui.headline import Figure, headline
+from morphoquant.ui.modality_marks import marked
+from morphoquant.ui.notes import note, plain
 from morphoquant.ui.numbers import count, when
 from morphoquant.ui.page import Scene, sentences
 from morphoquant.ui.tables import table_panel
@@ -31,13 +33,13 @@ def figures(scene: Scene) -> None:
             Figure(
                 "Largest |activation|",
                 three_digits(rest["value"]),
-                f"{rest['label']}, {rest['modality']}; {three_digits(first['value'])} with first tokens",
+                f"{marked(rest['modality'])} in {plain(rest['label'])}; {three_digits(first['value'])} with first tokens",
                 "In units of the activation. The first token of a sequence is kept apart: attention sinks live there.",
             ),
             Figure(
-                "Largest over median channel",
+                "Widest / median channel",
                 f"{three_digits(ratio['value'])}×",
-                f"{ratio['label']}, {ratio['modality']}",
+                f"{marked(ratio['modality'])} in {plain(ratio['label'])}",
                 "Largest magnitude of the widest channel over that of the median channel of the same input.",
             ),
         ]
@@ -59,7 +61,7 @@ def facts(scene: Scene) -> None:
     """The model card of the embedded model, and the plan of the run."""
     header = scene.capture.header
     if header.stored:
-        st.info(f"This run is shipped with the project (made {when(header.finished)}).{_kept(scene)}")
+        note(f"This run is shipped with the project (made {when(header.finished)}).{_kept(scene)}")
     if header.plan.model.get("id") == EMBEDDED:
         card = files("morphoquant.models").joinpath("embedded", "README.md")
         if card.is_file():
@@ -93,7 +95,7 @@ def _largest(scene: Scene, positions: tuple[Position, ...]) -> pd.Series:
 
 def _listed(tokens: pd.DataFrame) -> str:
     sums = tokens.groupby("modality")["count"].sum()
-    return ", ".join(f"{name} {count(sums[name])}" for name in CONTENT if name in sums.index)
+    return ", ".join(f"{marked(name)} {count(sums[name])}" for name in CONTENT if name in sums.index)
 
 
 def _kept(scene: Scene) -> str:

@@ -13,6 +13,7 @@ from morphoquant.ui import frames, session, states
 from morphoquant.ui.address import Address
 from morphoquant.ui.filters import filters
 from morphoquant.ui.navigate import follow
+from morphoquant.ui.notes import plain, problem
 from morphoquant.ui.picker import Choice, picker, resolve
 from morphoquant.views.base import VIEWS, View
 
@@ -63,10 +64,10 @@ def sentences() -> Iterator[None]:
     try:
         yield
     except CompareError as error:
-        st.warning(str(error))
+        st.warning(plain(error))
         st.stop()
     except MorphoQuantError as error:
-        st.error(str(error))
+        problem(error)
         st.stop()
 
 

@@ -11,6 +11,7 @@ from morphoquant.core.layers import short_name
 from morphoquant.figures.theme import on_dark
 from morphoquant.ui import session
 from morphoquant.ui.frames import view_frame
+from morphoquant.ui.notes import note, plain
 from morphoquant.ui.page import Scene
 from morphoquant.ui.saving import save_buttons
 from morphoquant.views.base import VIEWS, View
@@ -42,11 +43,11 @@ def panel(scene: Scene, name: str, on_click: Click | None = None, slot: str = ""
             selection = scene.selection(name)
             frame = view_frame(scene.store, name, scene.inputs(view), selection)
             if frame.empty:
-                st.info("There is nothing to show for these filters: take in more modalities, or the first token.")
+                note("There is nothing to show for these filters: take in more modalities, or the first token.")
                 return None
             figure = view.draw(frame, selection)
         except MorphoQuantError as error:
-            st.info(str(error))
+            note(plain(error))
             return None
         _chart(figure, key, on_click)
         st.caption(view.how_to_read)
@@ -87,7 +88,6 @@ def _measure(scene: Scene, view: View, key: str) -> None:
     st.selectbox(
         "Measure",
         list(labels),
-        index=None,
         format_func=labels.__getitem__,
         key=session.widget(f"measure.{key}", chosen if chosen in labels else default),
         label_visibility="collapsed",

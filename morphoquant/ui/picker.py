@@ -118,11 +118,10 @@ def _menu(title: str, name: str, labels: dict[str, str], chosen: RunEntry | None
         st.selectbox(
             title,
             list(labels),
-            index=None,
+            index=0 if value in labels else None,
             format_func=labels.__getitem__,
             key=session.widget(name, value if value in labels else None),
             placeholder="Choose one",
-            required=True,
             on_change=changed,
         )
 

@@ -10,24 +10,23 @@ from morphoquant.store.run_store import RunEntry
 from morphoquant.ui import jobs
 from morphoquant.ui.job_panel import job_panel
 from morphoquant.ui.launch import demo_command, shown
+from morphoquant.ui.notes import note, problem
 from morphoquant.ui.numbers import when
 
 
 def empty(cache: Path, wanted: str) -> None:
     """No run of the wanted kind ("capture" or "quantize")."""
     if wanted == "capture":
-        st.info(
-            "This cache holds no capture yet. A capture runs a model once and keeps the statistics that every page here reads."
-        )
+        note("This cache holds no capture yet. A capture runs a model once and keeps the statistics that every page here reads.")
         st.markdown("The demo fetches a small text, image, audio and video model, captures it and quantises it to w4a4:")
     else:
-        st.info("No quantised run belongs to this capture yet. Start one from the New run page, or with the demo:")
+        note("No quantised run belongs to this capture yet. Start one from the New run page, or with the demo:")
     st.code(shown(demo_command()), language="bash")
     if st.button("Start the demo run", type="primary", key="start_demo"):
         try:
             jobs.start(demo_command(), cache)
         except MorphoQuantError as error:
-            st.error(str(error))
+            problem(error)
         else:
             st.switch_page("pages/new_run.py")
     st.caption(f"Cache folder: `{cache}`. Another one is chosen by the environment variable MORPHOQUANT_CACHE.")
@@ -35,7 +34,7 @@ def empty(cache: Path, wanted: str) -> None:
 
 def running(header: RunHeader, cache: Path) -> None:
     """A run that has no tables yet."""
-    st.info(f"This run is not finished. It was started at {when(header.created)}.")
+    note(f"This run is not finished. It was started at {when(header.created)}.")
     job = next((job for job in jobs.list_jobs(cache) if job.status == "running"), None)
     if job:
         job_panel(job.job_id, cache)
