@@ -18,8 +18,9 @@ from torch import Tensor
 
 from morphoquant.quant.grid import UniformGrid
 
-# Bins evaluated at a time, so that the intermediate vectors stay in the processor's cache.
-_CHUNK = 1 << 15
+# Bins evaluated at a time: the intermediate vectors stay in cache, and below torch's threshold for threads, whose
+# barriers cost more than they gain here when the machine is busy.
+_CHUNK = 1 << 14
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +34,9 @@ class HistogramRows:
         counts: values in each of `bins` [E].
         largest_offsets: start of each row in `largest` [R + 1].
         largest: exact values of largest magnitude, counted in the bins as well.
+        low: exact smallest value of each row [R]; None if not known. With it the lowest bin ends where the values do, which
+            matters for one-signed channels on fine grids.
+        high: exact largest value [R], likewise.
     """
 
     channel: np.ndarray
@@ -41,6 +45,16 @@ class HistogramRows:
     counts: np.ndarray
     largest_offsets: np.ndarray
     largest: np.ndarray
+    low: np.ndarray | None = None
+    high: np.ndarray | None = None
+
+    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper bound of the values of each row that are not among `largest`, float64 [R]."""
+        reach = np.full(len(self.channel), np.inf)
+        np.minimum.at(reach, np.repeat(np.arange(len(reach)), np.diff(self.largest_offsets)), np.abs(self.largest))
+        low = -reach if self.low is None else np.maximum(self.low, -reach)
+        high = reach if self.high is None else np.minimum(self.high, reach)
+        return low, high
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,9 +109,14 @@ def binned_error(rows: HistogramRows, edges: np.ndarray, grid: UniformGrid, limi
         return UniformGrid(*parts, grid.code_low, grid.code_high), None if bound is None else bound[where]
 
     sums = np.empty((3, len(rest)))
+    least, most = (torch.from_numpy(edge) for edge in rows.bounds())
     for start in range(0, len(rest), _CHUNK):
         part = slice(start, start + _CHUNK)
-        for row, means in zip(sums, _bin_means(lows[bins[part]], highs[bins[part]], *placed(owner[part])), strict=True):
+        low = torch.maximum(lows[bins[part]], least[owner[part]])
+        high = torch.minimum(highs[bins[part]], most[owner[part]])
+        # A bin that is known to hold one single value keeps a width, so that the mean over it is defined.
+        high = torch.maximum(high, low + low.abs() * 1e-6 + 1e-12)
+        for row, means in zip(sums, _bin_means(low, high, *placed(owner[part])), strict=True):
             np.multiply(means.numpy(), rest[part], out=row[part])
     exact = _values(torch.from_numpy(rows.largest.astype(np.float64)), *placed(holder))
     signal, error, clip = (

@@ -52,8 +52,12 @@ class UniformGrid:
         return (self.code_high - self.zero_point) * self.step
 
     def clipped(self, x: Tensor) -> Tensor:
-        """True where `x` lies beyond the outermost level by more than half a step."""
-        half = self.step / 2
+        """True where `x` lies beyond the outermost level by more than half a step.
+
+        The largest value of a symmetric range lies there exactly (`range_grid`); a hair of tolerance keeps it a rounding
+        error whichever way its last bit falls.
+        """
+        half = self.step * 0.50001
         return (x < self.lowest - half) | (x > self.highest + half)
 
     def to(self, device: torch.device | str) -> "UniformGrid":

@@ -1,0 +1,117 @@
+"""QuantizedLinear and the swap."""
+
+from dataclasses import dataclass, field
+
+import pytest
+import torch
+from torch import nn
+
+from morphoquant.core.errors import ModelError
+from morphoquant.quant.activation import TokenQuantizer
+from morphoquant.quant.bypass import Bypass
+from morphoquant.quant.linear import QuantizedLinear, quantized
+from morphoquant.quant.transform import Identity
+from morphoquant.quant.weight import quantize_weight
+
+
+@dataclass
+class FitOf:
+    weights: dict
+    activation: object = None
+    correction: object = None
+    transform: object = field(default_factory=Identity)
+
+
+class Scaled:
+    """The diagonal transform x / s, w * s."""
+
+    def __init__(self, scale):
+        self.scale = scale
+
+    def input(self, x):
+        return x / self.scale
+
+    def weight(self, w):
+        return w * self.scale
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(16, 8), nn.ReLU(), nn.Sequential(nn.Linear(8, 4, bias=False)))
+
+
+def x(rows=5):
+    return torch.randn(rows, 16, generator=torch.Generator().manual_seed(1))
+
+
+def fits(model, **parts):
+    return {name: FitOf({name: model.get_submodule(name).weight.detach()}, **parts) for name in ("0", "2.0")}
+
+
+def test_sixteen_bits_leave_the_output_unchanged_to_the_last_bit(model):
+    before = model(x())
+    with quantized(model, fits(model)) as inside:
+        assert isinstance(inside[0], QuantizedLinear)
+        assert torch.equal(inside(x()), before)
+
+
+def test_linears_come_back_also_after_an_error(model):
+    originals = model[0], model[2][0]
+    with pytest.raises(RuntimeError, match="boom"), quantized(model, fits(model)):
+        assert model[0] is not originals[0]
+        raise RuntimeError("boom")
+    assert (model[0], model[2][0]) == originals
+
+
+def test_a_fit_that_does_not_belong_to_the_model_changes_nothing(model):
+    original = model[0]
+    for name, weight, message in (
+        ("7.x", torch.zeros(4, 8), "no layer '7.x'"),
+        ("1", torch.zeros(4, 8), "is a ReLU"),
+        ("2.0", torch.zeros(3, 3), "shape"),
+    ):
+        broken = fits(model) | {"last": FitOf({name: weight})}
+        with pytest.raises(ModelError, match=message), quantized(model, broken):
+            pytest.fail("must not be reached")
+        assert model[0] is original
+
+
+def test_composition_is_what_the_formula_says(model):
+    linear, rows = model[0], x()
+    scale = torch.rand(16, generator=torch.Generator().manual_seed(2)) + 0.5
+    transform, activation = Scaled(scale), TokenQuantizer(4)
+    weight = quantize_weight(transform.weight(linear.weight.detach()), 4)
+    bypass = Bypass(torch.arange(16) < 3, torch.full((16,), 0.4))
+    layer = QuantizedLinear(linear, weight, activation, bypass, transform)
+    turned = rows / scale
+    rounded = activation.quantize(turned)
+    expected = (rounded + bypass.residual(turned, rounded)) @ weight.T + linear.bias
+    torch.testing.assert_close(layer(rows), expected)
+
+
+def test_a_transform_alone_changes_nothing(model):
+    model.double()
+    rows = x().double()
+    before = model(rows)
+    scale = torch.rand(16, generator=torch.Generator().manual_seed(3), dtype=torch.float64) + 0.1
+    transform = Scaled(scale)
+    fit = {"0": FitOf({"0": transform.weight(model[0].weight.detach())}, transform=transform)}
+    with quantized(model, fit):
+        torch.testing.assert_close(model(rows), before, rtol=1e-10, atol=1e-12)
+
+
+def test_weights_and_activations_apart(model):
+    linear, rows = model[0], x()
+    weight = quantize_weight(linear.weight.detach(), 3)
+    fit = {"0": FitOf({"0": weight}, activation=TokenQuantizer(3))}
+    with quantized(model, fit, activations=False):
+        torch.testing.assert_close(model[0](rows), rows @ weight.T + linear.bias)
+    with quantized(model, fit, weights=False):
+        torch.testing.assert_close(model[0](rows), TokenQuantizer(3).quantize(rows) @ linear.weight.T + linear.bias)
+
+
+def test_half_precision_models_stay_in_half_precision(model):
+    model.bfloat16()
+    with quantized(model, {"0": FitOf({"0": model[0].weight.detach()}, activation=TokenQuantizer(4))}):
+        assert model(x().bfloat16()).dtype == torch.bfloat16
