@@ -1,0 +1,55 @@
+"""The rows of one block put in order of their slots, worked out once for all linears that see the same rows."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from morphoquant.core.modality import SLOT_COUNT
+from morphoquant.stats.reservoir import splitmix64
+
+
+@dataclass(frozen=True, eq=False)
+class Arrangement:
+    """Row numbers grouped by slot.
+
+    Attributes:
+        slots: the slots that occur, ascending.
+        order: int64, row numbers, those of one slot together; padding is left out.
+        starts: int64 [len(slots) + 1], where in `order` each slot starts.
+        priorities: of the rows in `order`, uint64; rows with the same key have the same one.
+        drawn: for each slot the places in `order` of its smallest priorities, as many as may be kept.
+    """
+
+    slots: tuple[int, ...]
+    order: np.ndarray
+    starts: np.ndarray
+    priorities: np.ndarray
+    drawn: tuple[np.ndarray, ...]
+
+    @property
+    def counts(self) -> np.ndarray:
+        """Rows of each of `slots`."""
+        return np.diff(self.starts)
+
+
+def arrange(slots: np.ndarray, keys: np.ndarray, keep_rows: int, seed: int) -> Arrangement:
+    """Groups rows by slot.
+
+    Args:
+        slots: int8 [rows], negative for padding.
+        keys: uint64 [rows], one number for each token, the same in every layer.
+        keep_rows: rows a reservoir keeps.
+        seed: of the reservoir.
+    """
+    slots = np.asarray(slots)
+    counts = np.bincount(slots[slots >= 0], minlength=SLOT_COUNT)
+    present = np.flatnonzero(counts)
+    order = np.argsort(slots, kind="stable")[len(slots) - counts.sum() :]
+    starts = np.concatenate([[0], np.cumsum(counts[present])]).astype(np.int64)
+    priorities = splitmix64(seed, np.asarray(keys, dtype=np.uint64)[order])
+    drawn = []
+    for start, end in zip(starts[:-1], starts[1:], strict=True):
+        keep = min(keep_rows, end - start)
+        pick = np.argpartition(priorities[start:end], keep - 1)[:keep] if 0 < keep < end - start else np.arange(keep)
+        drawn.append(start + np.sort(pick))
+    return Arrangement(tuple(int(s) for s in present), order.astype(np.int64), starts, priorities, tuple(drawn))

@@ -1,0 +1,289 @@
+"""ChannelStats: all statistics of one layer input, by slot and channel, exactly mergeable."""
+
+from collections.abc import Mapping
+
+import numba
+import numpy as np
+import torch
+from torch import Tensor
+
+from morphoquant.stats import magnitudes
+from morphoquant.stats.arrangement import Arrangement, arrange
+from morphoquant.stats.bins import BIN_COUNT
+from morphoquant.stats.columns import Ragged, SlotColumns
+from morphoquant.stats.counters import ROOM, Overflow, add_counts, nonzero, offsets_of, relieve
+from morphoquant.stats.kernel import accumulate
+from morphoquant.stats.magnitudes import LARGEST
+from morphoquant.stats.moments import Moments, merge
+from morphoquant.stats.reservoir import Reservoir
+from morphoquant.stats.torch_pass import add_histogram, block_part
+
+_POWERS = ("mean", "m2", "m3", "m4")
+
+
+class ChannelStats:
+    """Counts, extremes, moments, histogram, largest magnitudes and a sample of rows, for each slot that occurs.
+
+    Arrays are stacked by place, in the order in which slots first occurred: memory grows with channels and slots, never
+    with rows.
+
+    Args:
+        channels: width of the input (K).
+        keep_rows: rows kept of each slot.
+        seed: of the choice of kept rows.
+    """
+
+    def __init__(self, channels: int, keep_rows: int = 64, seed: int = 0):
+        self.channels = channels
+        self.keep_rows = keep_rows
+        self.seed = seed
+        self._places: dict[int, int] = {}
+        self._rows = np.zeros(0, np.int64)
+        self._since = np.zeros(0, np.int64)  # rows since the counters were relieved
+        self._arrays = self._empty(0)
+        self._overflow: list[Overflow] = []
+        self._reservoirs: list[Reservoir] = []
+        self._device_counters: dict[int, Tensor] = {}
+
+    def _empty(self, places: int) -> dict[str, np.ndarray]:
+        k = self.channels
+        return {
+            "nans": np.zeros((places, k), np.int64),
+            "infs": np.zeros((places, k), np.int64),
+            "low": np.full((places, k), np.inf, np.float32),
+            "high": np.full((places, k), -np.inf, np.float32),
+            "moments": np.zeros((places, 4, k)),
+            "sums_abs": np.zeros((places, k)),
+            "counters": np.zeros((places, k, BIN_COUNT), np.uint16),
+            "keys": np.zeros((places, k, LARGEST), np.uint32),
+        }
+
+    @property
+    def slots(self) -> tuple[int, ...]:
+        """Slots that have rows, ascending."""
+        return tuple(sorted(self._places))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held, in the CPU's memory and on devices."""
+        held = sum(array.nbytes for array in self._arrays.values())
+        held += sum(part.index.nbytes + part.counts.nbytes for part in self._overflow)
+        held += sum(part.values.nbytes + 8 * self.keep_rows for part in self._reservoirs)
+        return held + sum(tensor.nbytes for tensor in self._device_counters.values())
+
+    def update(self, x: Tensor | np.ndarray, slots: Tensor | np.ndarray, keys: Tensor | np.ndarray) -> None:
+        """Adds rows.
+
+        Args:
+            x: [rows, K], any floating type, any device.
+            slots: int8 [rows], `PADDING` for rows that do not count.
+            keys: uint64 [rows], one number for each token, the same for the same token in every batch size.
+        """
+        x = torch.as_tensor(x)
+        self.update_arranged(x, arrange(_numpy(slots), _numpy(keys), self.keep_rows, self.seed))
+
+    def update_arranged(self, x: Tensor, rows: Arrangement) -> None:
+        """`update` with the order of the rows already worked out."""
+        if x.ndim != 2 or x.shape[1] != self.channels:
+            raise ValueError(f"rows must be [rows, {self.channels}], got {list(x.shape)}")
+        if not rows.slots:
+            return
+        self._make_room(rows.slots)
+        places = np.array([self._places[slot] for slot in rows.slots], dtype=np.int64)
+        x = x.detach().to(torch.float32)
+        on_cpu = x.device.type == "cpu"
+        if on_cpu:
+            self._update_cpu(x.contiguous().numpy(), rows, places)
+        else:
+            self._update_device(x, rows, places)
+        for place, drawn in zip(places, rows.drawn, strict=True):
+            reservoir = self._reservoirs[place]
+            new, free = reservoir.choose(rows.priorities[drawn])
+            if len(new):
+                reservoir.values[free] = _numpy(x[torch.from_numpy(rows.order[drawn[new]]).to(x.device)])
+
+    def _make_room(self, slots: tuple[int, ...]) -> None:
+        fresh = [slot for slot in slots if slot not in self._places]
+        if not fresh:
+            return
+        for slot in fresh:
+            self._places[slot] = len(self._places)
+            self._overflow.append(Overflow.empty())
+            self._reservoirs.append(Reservoir(self.channels, self.keep_rows))
+        more = self._empty(len(fresh))
+        if len(self._places) == len(fresh):
+            self._arrays = more  # untouched zero pages take no memory until they are written
+        else:
+            self._arrays = {name: np.concatenate([array, more[name]]) for name, array in self._arrays.items()}
+        self._rows = np.concatenate([self._rows, np.zeros(len(fresh), np.int64)])
+        self._since = np.concatenate([self._since, np.zeros(len(fresh), np.int64)])
+
+    def _update_cpu(self, x: np.ndarray, rows: Arrangement, places: np.ndarray) -> None:
+        threads = min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS)
+        numba.set_num_threads(threads)
+        for order, starts in _pieces(rows, ROOM):
+            added = np.diff(starts)
+            for place in places[self._since[places] + added > ROOM]:
+                self._relieve(place)
+            accumulate(x, order, starts, places, self._rows, **self._arrays, threads=threads)
+            self._rows[places] += added
+            self._since[places] += added
+
+    def _update_device(self, x: Tensor, rows: Arrangement, places: np.ndarray) -> None:
+        order = torch.from_numpy(rows.order).to(x.device)
+        for place, start, end in zip(places, rows.starts[:-1], rows.starts[1:], strict=True):
+            mine = x[order[start:end]].contiguous()
+            if place not in self._device_counters:
+                self._device_counters[place] = torch.zeros(self.channels * BIN_COUNT, dtype=torch.int32, device=x.device)
+            add_histogram(mine, self._device_counters[place])
+            part = block_part(mine)
+            self._join_moments(place, part.moments)
+            self._join_rest(place, end - start, part.nans, part.infs, part.low, part.high, part.sums_abs, part.keys)
+
+    def _finite(self, place: int) -> np.ndarray:
+        return self._rows[place] - self._arrays["nans"][place] - self._arrays["infs"][place]
+
+    def _moments(self, place: int) -> Moments:
+        return Moments(self._finite(place), *self._arrays["moments"][place])
+
+    def _join_moments(self, place: int, part: Moments) -> None:
+        joined = merge(self._moments(place), part)
+        empty = joined.count == 0
+        self._arrays["moments"][place] = [np.where(empty, 0.0, getattr(joined, name)) for name in _POWERS]
+
+    def _join_rest(self, place, rows, nans, infs, low, high, sums_abs, keys) -> None:
+        arrays = self._arrays
+        arrays["nans"][place] += nans
+        arrays["infs"][place] += infs
+        np.minimum(arrays["low"][place], low, out=arrays["low"][place])
+        np.maximum(arrays["high"][place], high, out=arrays["high"][place])
+        arrays["sums_abs"][place] += sums_abs
+        arrays["keys"][place] = magnitudes.join(arrays["keys"][place], keys)
+        self._rows[place] += rows
+
+    def _relieve(self, place: int) -> None:
+        relieve(self._arrays["counters"][place], self._overflow[place])
+        self._since[place] = 0
+
+    def _add_counts(self, place: int, index: np.ndarray, counts: np.ndarray) -> None:
+        self._relieve(place)
+        add_counts(self._arrays["counters"][place], self._overflow[place], index, counts)
+        self._relieve(place)
+
+    def _settle(self) -> None:
+        """Brings the histograms from devices."""
+        for place, counters in self._device_counters.items():
+            index = counters.nonzero()[:, 0]
+            self._add_counts(place, _numpy(index), _numpy(counters[index]).astype(np.int64))
+        self._device_counters = {}
+
+    def merge(self, other: "ChannelStats") -> None:
+        """Adds everything `other` has seen; `other` stays as it is, but for histograms fetched from its devices.
+
+        Raises:
+            ValueError: the two differ in channels, kept rows or seed (a programming error).
+        """
+        if (self.channels, self.keep_rows, self.seed) != (other.channels, other.keep_rows, other.seed):
+            raise ValueError("statistics to merge must agree in channels, kept rows and seed")
+        other._settle()
+        self._make_room(other.slots)
+        for slot, theirs in other._places.items():
+            place = self._places[slot]
+            self._join_moments(place, other._moments(theirs))
+            names = ("nans", "infs", "low", "high", "sums_abs", "keys")
+            self._join_rest(place, other._rows[theirs], *(other._arrays[name][theirs] for name in names))
+            self._add_counts(place, *nonzero(other._arrays["counters"][theirs], other._overflow[theirs]))
+            self._add_sample(place, *other._reservoirs[theirs].sample())
+
+    def _add_sample(self, place: int, priorities: np.ndarray, values: np.ndarray) -> None:
+        new, free = self._reservoirs[place].choose(priorities)
+        self._reservoirs[place].values[free] = values[new]
+
+    def rows(self) -> dict[int, SlotColumns]:
+        """Everything, as columns of the tables channel_stats, histograms and token_sample, by slot."""
+        self._settle()
+        return {slot: self._columns(self._places[slot]) for slot in self.slots}
+
+    def _columns(self, place: int) -> SlotColumns:
+        arrays, k = self._arrays, self.channels
+        channel = np.arange(k, dtype=np.int32)
+        finite = self._finite(place)
+        measured = {"min": arrays["low"][place], "max": arrays["high"][place]}
+        measured |= dict(zip(_POWERS, arrays["moments"][place], strict=True)) | {"sum_abs": arrays["sums_abs"][place]}
+        stats = {
+            "channel": channel,
+            "count": np.full(k, self._rows[place]),
+            "nan_count": arrays["nans"][place].copy(),
+            "inf_count": arrays["infs"][place].copy(),
+        }
+        empty = finite == 0
+        for name, values in measured.items():
+            stats[name] = np.ma.masked_array(values, mask=empty).copy() if empty.any() else values.copy()
+        index, counts = nonzero(arrays["counters"][place], self._overflow[place])
+        offsets = offsets_of(index, k)
+        filled = np.minimum(finite, LARGEST)
+        keys = arrays["keys"][place]
+        largest = magnitudes.values_of(keys[np.arange(LARGEST) < filled[:, None]])
+        histograms = {
+            "channel": channel,
+            "bins": Ragged(offsets, (index % BIN_COUNT).astype(np.uint16)),
+            "counts": Ragged(offsets, counts.astype(np.uint32)),
+            "largest": Ragged(np.concatenate([[0], np.cumsum(filled)]).astype(np.int32), largest),
+        }
+        priority, values = self._reservoirs[place].sample()
+        return SlotColumns(stats, histograms, {"priority": priority, "values": Ragged.of_matrix(values)})
+
+    @classmethod
+    def from_rows(cls, rows: Mapping[int, SlotColumns], channels: int, keep_rows: int, seed: int) -> "ChannelStats":
+        """Inverse of `rows`: statistics that go on where the stored ones ended.
+
+        Args:
+            rows: columns by slot, channels 0..K-1 in order; absent values masked or NaN.
+            channels: width of the input (K).
+            keep_rows: rows kept of each slot, as when the rows were made.
+            seed: as when the rows were made.
+        """
+        made = cls(channels, keep_rows, seed)
+        for slot in sorted(rows):
+            made._restore(slot, rows[slot])
+        return made
+
+    def _restore(self, slot: int, columns: SlotColumns) -> None:
+        self._make_room((slot,))
+        place = self._places[slot]
+        stats, arrays = columns.channel_stats, self._arrays
+        absent = {"min": np.inf, "max": -np.inf}
+        plain = {name: _filled(stats[name], absent.get(name, 0.0)) for name in ("min", "max", *_POWERS, "sum_abs")}
+        self._rows[place] = stats["count"][0]
+        arrays["nans"][place], arrays["infs"][place] = stats["nan_count"], stats["inf_count"]
+        arrays["low"][place], arrays["high"][place] = plain["min"], plain["max"]
+        arrays["moments"][place] = [plain[name] for name in _POWERS]
+        arrays["sums_abs"][place] = plain["sum_abs"]
+        bins, largest = columns.histograms["bins"], columns.histograms["largest"]
+        owner = np.repeat(np.arange(self.channels, dtype=np.int64), np.diff(bins.offsets))
+        counts = columns.histograms["counts"].values.astype(np.int64)
+        self._add_counts(place, owner * BIN_COUNT + bins.values, counts)
+        filled = np.diff(largest.offsets)[:, None] > np.arange(LARGEST)
+        arrays["keys"][place][filled] = magnitudes.keys_of(largest.values)
+        sample = columns.token_sample
+        self._add_sample(place, sample["priority"], sample["values"].values.reshape(-1, self.channels))
+
+
+def _numpy(values: Tensor | np.ndarray) -> np.ndarray:
+    return values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
+
+
+def _filled(values: np.ndarray, absent: float) -> np.ndarray:
+    plain = np.ma.filled(np.ma.masked_invalid(values), absent)
+    return plain
+
+
+def _pieces(rows: Arrangement, most: int):
+    """(order, starts) with at most `most` rows a slot in each; all slots stay present."""
+    if rows.counts.max() <= most:
+        yield rows.order, rows.starts
+        return
+    for first in range(0, int(rows.counts.max()), most):
+        spans = [(min(a + first, b), min(a + first + most, b)) for a, b in zip(rows.starts[:-1], rows.starts[1:], strict=True)]
+        order = np.concatenate([rows.order[a:b] for a, b in spans])
+        yield order, np.concatenate([[0], np.cumsum([b - a for a, b in spans])]).astype(np.int64)

@@ -1,0 +1,252 @@
+"""The pass over a block of rows on the CPU: one fused loop, threads over blocks of channels.
+
+A thread takes 32 channels and goes through the rows 128 at a time. Such a tile (16 KiB) is copied once, so that every later
+loop reads it from the first-level cache with a width the compiler knows. Per tile: sums of powers of the deviations from
+the tile's first row, in float64; extremes; bins; counters. The first row is a member of the tile, so |pivot - mean|^2 is
+at most the tile's sum of squares: turning the power sums into central ones loses at most a factor of the tile's rows in
+precision, whatever the offset and however far the outliers. Tiles join by Pebay's formulas.
+
+Counters are incremented for 16 channels at a time: they lie 2 KiB apart, so more of them compete for the same cache sets
+(measured: 1.0 ns a value with 32, 0.3 with 16). A tile with a NaN or an infinity goes value by value into the same state.
+"""
+
+import numpy as np
+from numba import njit, prange
+
+from morphoquant.stats.bins import BIN_COUNT, FIRST_CODE, MANTISSA_SHIFT, SIGN_BINS
+from morphoquant.stats.magnitudes import LARGEST
+
+WIDTH = 32
+HALF = 16
+LOADED = 16
+TILE_ROWS = 128
+SUB_ROWS = 16
+
+_MAGNITUDE = np.int32(0x7FFFFFFF)
+_SHIFT = np.int32(MANTISSA_SHIFT)
+_FIRST = np.int32(FIRST_CODE)
+_ZERO = np.int32(0)
+_LAST = np.int32(SIGN_BINS - 1)
+_SIGN = np.int32(SIGN_BINS)
+_SIGN_SHIFT = np.int32(31)
+_BINS = np.int32(BIN_COUNT)
+_ONE = np.uint32(1)
+_STEP = np.uint16(1)
+
+
+@njit(cache=True, nogil=True, parallel=True, error_model="numpy")
+def accumulate(x, order, starts, places, seen, nans, infs, low, high, moments, sums_abs, counters, keys, threads=1):
+    """Adds rows to the state.
+
+    Args:
+        x: rows, float32 [rows, K], C-contiguous.
+        order: row numbers, those of one place together, int64.
+        starts: where in `order` each place's rows start, and the end, int64 [places + 1].
+        places: index along the first axis of the state for each of them, int64.
+        seen: rows each place had before, int64 [S]; the caller adds the new ones.
+        nans, infs: int64 [S, K].
+        low, high: float32 [S, K].
+        moments: mean, m2, m3, m4 as float64 [S, 4, K].
+        sums_abs: float64 [S, K].
+        counters: uint16 [S, K, BIN_COUNT]; the caller sees to it that they do not overflow.
+        keys: largest magnitudes as descending keys (see `magnitudes.py`), uint32 [S, K, LARGEST].
+        threads: how many to use.
+    """
+    channels = x.shape[1]
+    blocks = (channels + WIDTH - 1) // WIDTH
+    teams = min(blocks, threads)
+    for team in prange(teams):
+        tiles = np.zeros((LOADED, TILE_ROWS * WIDTH), np.float32)
+        codes = np.zeros(TILE_ROWS * WIDTH, np.uint16)
+        sums = np.zeros(6 * WIDTH)
+        peaks = np.zeros(2 * WIDTH, np.float32)
+        last = (team + 1) * blocks // teams
+        for block in range(team * blocks // teams, last, LOADED):
+            c_end = min(channels, min(block + LOADED, last) * WIDTH)
+            for segment in range(len(places)):
+                s = places[segment]
+                done = seen[s]
+                for first in range(starts[segment], starts[segment + 1], TILE_ROWS):
+                    rows = min(TILE_ROWS, starts[segment + 1] - first)
+                    _load(x, order, first, rows, block * WIDTH, c_end, tiles)
+                    for c0 in range(block * WIDTH, c_end, WIDTH):
+                        tile = tiles[c0 // WIDTH - block]
+                        width = min(WIDTH, c_end - c0)
+                        _powers(tile, rows, sums)
+                        if np.isfinite(sums[5 * WIDTH :].sum()):
+                            _join(sums, rows, done, s, c0, width, nans, infs, moments, sums_abs)
+                            _extremes(tile, rows, s, c0, width, low, high, keys, peaks)
+                            _count(tile, rows, width, counters[s, c0 : c0 + width].reshape(-1), codes)
+                        else:
+                            for c in range(width):
+                                _one_by_one(
+                                    tile, rows, c, done, s, c0 + c, nans, infs, low, high, moments, sums_abs, counters, keys
+                                )
+                    done += rows
+
+
+@njit(cache=True, nogil=True)
+def _load(x, order, first, rows, c_first, c_end, tiles):
+    """Copies neighbouring tiles, [LOADED, TILE_ROWS * WIDTH]; columns beyond the last channel stay zero."""
+    for r in range(rows):
+        row = order[first + r]
+        at = r * WIDTH
+        for c0 in range(c_first, c_end, WIDTH):
+            tile = tiles[(c0 - c_first) // WIDTH]
+            if c0 + WIDTH <= c_end:
+                for c in range(WIDTH):
+                    tile[at + c] = x[row, c0 + c]
+            else:
+                for c in range(c_end - c0):
+                    tile[at + c] = x[row, c0 + c]
+
+
+@njit(cache=True, nogil=True, fastmath={"contract"})
+def _powers(tile, rows, sums):
+    """sums [6 * WIDTH]: the pivot, the sums of the first four powers of the deviations from it, the sum of |x|."""
+    for c in range(WIDTH):
+        sums[c] = np.float64(tile[c])
+    sums[WIDTH:] = 0.0
+    for r in range(rows):
+        at = r * WIDTH
+        for c in range(WIDTH):
+            v = np.float64(tile[at + c])
+            d = v - sums[c]
+            q = d * d
+            sums[WIDTH + c] += d
+            sums[2 * WIDTH + c] += q
+            sums[3 * WIDTH + c] += q * d
+            sums[4 * WIDTH + c] += q * q
+            sums[5 * WIDTH + c] += abs(v)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _join(sums, rows, done, s, c0, width, nans, infs, moments, sums_abs):
+    """Central sums of the tile from its power sums, then Pebay's formulas for two parts; an empty part changes nothing."""
+    for c in range(width):
+        k = c0 + c
+        nb = np.float64(rows)
+        na = np.float64(done - nans[s, k] - infs[s, k])
+        mu = sums[WIDTH + c] / nb
+        b2 = sums[2 * WIDTH + c] - nb * mu * mu
+        b3 = sums[3 * WIDTH + c] - 3.0 * mu * sums[2 * WIDTH + c] + 2.0 * nb * mu * mu * mu
+        b4 = sums[4 * WIDTH + c] - 4.0 * mu * sums[3 * WIDTH + c] + 6.0 * mu * mu * sums[2 * WIDTH + c]
+        b4 -= 3.0 * nb * mu * mu * mu * mu
+        a2, a3 = moments[s, 1, k], moments[s, 2, k]
+        delta = sums[c] + mu - moments[s, 0, k]
+        step = delta / (na + nb)
+        cross = delta * step * na * nb
+        moments[s, 0, k] += step * nb
+        moments[s, 1, k] += b2 + cross
+        moments[s, 2, k] += b3 + cross * step * (na - nb) + 3.0 * step * (na * b2 - nb * a2)
+        moments[s, 3, k] += (
+            b4
+            + cross * step * step * (na * na - na * nb + nb * nb)
+            + 6.0 * step * step * (na * na * b2 + nb * nb * a2)
+            + 4.0 * step * (na * b3 - nb * a3)
+        )
+        sums_abs[s, k] += sums[5 * WIDTH + c]
+
+
+@njit(cache=True, nogil=True)
+def _extremes(tile, rows, s, c0, width, low, high, keys, peaks):
+    """Smallest, largest and the largest magnitudes, looked for only in stretches of rows that may hold one."""
+    bits = tile.view(np.uint32)
+    limits = np.empty(WIDTH, np.uint32)
+    for c in range(WIDTH):
+        limits[c] = keys[s, c0 + c, LARGEST - 1] >> _ONE if c < width else np.uint32(0x7F800000)
+    limit = limits.view(np.float32)
+    for start in range(0, rows, SUB_ROWS):
+        end = min(start + SUB_ROWS, rows)
+        for c in range(WIDTH):
+            peaks[c] = tile[start * WIDTH + c]
+            peaks[WIDTH + c] = tile[start * WIDTH + c]
+        for r in range(start, end):
+            at = r * WIDTH
+            for c in range(WIDTH):
+                v = tile[at + c]
+                peaks[c] = min(peaks[c], v)
+                peaks[WIDTH + c] = max(peaks[WIDTH + c], v)
+        hits = 0
+        for c in range(WIDTH):
+            hits += max(-peaks[c], peaks[WIDTH + c]) >= limit[c]
+        for c in range(width):
+            low[s, c0 + c] = min(low[s, c0 + c], peaks[c])
+            high[s, c0 + c] = max(high[s, c0 + c], peaks[WIDTH + c])
+        if hits > 0:
+            for c in range(width):
+                if max(-peaks[c], peaks[WIDTH + c]) >= limit[c]:
+                    for r in range(start, end):
+                        if abs(tile[r * WIDTH + c]) >= limit[c]:
+                            _offer(keys[s, c0 + c], bits[r * WIDTH + c])
+                    limits[c] = keys[s, c0 + c, LARGEST - 1] >> _ONE
+
+
+@njit(cache=True, nogil=True)
+def _offer(keys, bits):
+    """Puts a value into the descending list of the largest, ordered by magnitude, then the positive one first."""
+    key = np.uint32((bits << _ONE) | (_ONE - (bits >> np.uint32(31))))  # numba widens shifts to 64 bits
+    place = LARGEST - 1
+    if key <= keys[place]:
+        return
+    while place > 0 and keys[place - 1] < key:
+        keys[place] = keys[place - 1]
+        place -= 1
+    keys[place] = key
+
+
+@njit(cache=True, nogil=True)
+def _count(tile, rows, width, counters, codes):
+    """Adds the tile to the counters [width * BIN_COUNT] of its channels."""
+    bits = tile.view(np.int32)
+    for r in range(rows):
+        at = r * WIDTH
+        for c in range(WIDTH):
+            b = bits[at + c]
+            code = ((b & _MAGNITUDE) >> _SHIFT) - _FIRST
+            code = min(max(code, _ZERO), _LAST)
+            codes[at + c] = np.uint16(code + ((b >> _SIGN_SHIFT) & _SIGN) + np.int32(c) * _BINS)
+    for half in range(0, width, HALF):
+        if half + HALF <= width:
+            for r in range(rows):
+                at = r * WIDTH + half
+                for c in range(HALF):
+                    counters[codes[at + c]] += _STEP
+        else:
+            for r in range(rows):
+                at = r * WIDTH
+                for c in range(half, width):
+                    counters[codes[at + c]] += _STEP
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _one_by_one(tile, rows, c, done, s, k, nans, infs, low, high, moments, sums_abs, counters, keys):
+    """One channel of a tile that holds values that are not finite."""
+    bits = tile.view(np.uint32)
+    count = done - nans[s, k] - infs[s, k]
+    for r in range(rows):
+        v = tile[r * WIDTH + c]
+        b = bits[r * WIDTH + c]
+        if np.isnan(v):
+            nans[s, k] += 1
+            continue
+        if np.isinf(v):
+            infs[s, k] += 1
+            continue
+        low[s, k] = min(low[s, k], v)
+        high[s, k] = max(high[s, k], v)
+        _offer(keys[s, k], b)
+        code = ((np.int32(b) & _MAGNITUDE) >> _SHIFT) - _FIRST
+        counters[s, k, min(max(code, _ZERO), _LAST) + (_SIGN if np.int32(b) < 0 else _ZERO)] += _STEP
+        sums_abs[s, k] += abs(np.float64(v))
+        # Pebay 2008 for a part of one value.
+        na = np.float64(count)
+        delta = np.float64(v) - moments[s, 0, k]
+        step = delta / (na + 1.0)
+        cross = delta * step * na
+        a2, a3 = moments[s, 1, k], moments[s, 2, k]
+        moments[s, 0, k] += step
+        moments[s, 1, k] += cross
+        moments[s, 2, k] += cross * step * (na - 1.0) - 3.0 * step * a2
+        moments[s, 3, k] += cross * step * step * (na * na - na + 1.0) + 6.0 * step * step * a2 - 4.0 * step * a3
+        count += 1
