@@ -3,7 +3,7 @@
 import pandas as pd
 import plotly.graph_objects as go
 
-from morphoquant.figures.theme import lay_out, modality_colour, modality_order
+from morphoquant.figures.theme import NEUTRAL, lay_out, modality_colour, modality_order
 from morphoquant.figures.ticks import escaped
 
 _SYMBOLS = ("circle-open", "square-open", "diamond-open", "triangle-up-open", "triangle-down-open", "star-open", "cross-open")
@@ -27,16 +27,17 @@ def bits_lines(frame: pd.DataFrame) -> go.Figure:
             )
         )
     for place, (label, part) in enumerate(measured.groupby("label_run", sort=False)):
-        name = escaped(label)
+        name, symbol = escaped(label), _SYMBOLS[place % len(_SYMBOLS)]
+        key = dict(color=NEUTRAL, size=10, symbol=symbol)
+        figure.add_trace(go.Scatter(x=[None], y=[None], mode="markers", marker=key, name=f"measured: {name}"))
         figure.add_trace(
             go.Scatter(
                 x=part["bits"],
                 y=part["sqnr_db"],
                 mode="markers",
-                name=f"measured: {name}",
-                marker=dict(
-                    color=[modality_colour(m) for m in part["modality"]], size=10, symbol=_SYMBOLS[place % len(_SYMBOLS)]
-                ),
+                name=name,
+                showlegend=False,
+                marker=dict(color=[modality_colour(m) for m in part["modality"]], size=10, symbol=symbol),
                 customdata=[[layer, None, m] for layer, m in zip(part["layer"], part["modality"], strict=True)],
                 hovertemplate=f"{name}<br>%{{customdata[2]}}, %{{x}} bits: %{{y:.3g}} dB measured<extra></extra>",
             )

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from morphoquant.figures.theme import lay_out, modality_colour, modality_order, three_digits
+from morphoquant.figures.theme import lay_out, modality_colour, modality_order
 
 
 def code_lines(frame: pd.DataFrame) -> go.Figure:
@@ -20,7 +20,7 @@ def code_lines(frame: pd.DataFrame) -> go.Figure:
                 x=np.arange(available + 1),
                 y=100.0 * np.cumsum(counts) / len(used),
                 mode="lines",
-                name=f"{modality}, median {three_digits(middle)}",
+                name=f"{modality}, median {middle:g}",
                 line=dict(color=modality_colour(modality), width=2, shape="hv"),
                 hovertemplate=f"%{{y:.3g}} % of channels use at most %{{x}} codes for {modality}<extra></extra>",
             )

@@ -46,7 +46,8 @@ def depth_lines(
             figure.add_hline(y=reference, line=dict(color=NEUTRAL, width=1, dash="dot"), **where)
     figure.update_yaxes(type="log" if log else "linear")
     if by_role and len(roles) > 1:
-        figure.update_yaxes(title_text=axis, col=1)
+        # Low panels have no room for a long title in one line.
+        figure.update_yaxes(title_text=axis.replace(" (", "<br>(", 1) if len(roles) > 2 else axis, col=1)
     else:
         figure.update_yaxes(title_text=axis)
     if "stage" in frame and frame["stage"].nunique() > 1:
@@ -67,7 +68,9 @@ def _by_role(frame: pd.DataFrame, roles: list, series: str, colour) -> go.Figure
         row, col = place // 2 + 1, place % 2 + 1
         _lines(figure, part.assign(x=part["block"].astype(float).fillna(-1)), series, colour, seen, True, row=row, col=col)
         last = place + 2 >= len(roles)
-        figure.update_xaxes(title_text=f"Block ({component})" if last else None, row=row, col=col)
+        span = int(part["block"].max() - part["block"].min()) if part["block"].notna().any() else 0
+        title = f"Block ({component})" if last else None
+        figure.update_xaxes(title_text=title, dtick=max(1, -(-span // (6 if len(roles) > 1 else 12))), row=row, col=col)
     return lay_out(figure, HEIGHT if rows == 1 else max(HEIGHT, _PANEL_HEIGHT * rows + 60))
 
 

@@ -32,9 +32,10 @@ def level_lines(frame: pd.DataFrame) -> go.Figure:
     channel = int(frame["channel"].iat[0])
     figure.update_xaxes(title_text=f"Activation of channel {channel} (activation units)")
     figure.update_yaxes(title_text="Density (1 / activation unit, log scale)", type="log")
-    figure = lay_out(figure, HEIGHT + 120)
-    figure.update_layout(margin=dict(t=120))
-    return figure
+    shown = [*levels["value"], *edges, -edges.max(), *density.loc[density["value"] > 0, ["low", "high"]].to_numpy().ravel()]
+    pad = 0.03 * (max(shown) - min(shown))
+    figure.update_xaxes(range=[min(shown) - pad, max(shown) + pad])
+    return lay_out(figure, HEIGHT + 100, legend_rows=3)
 
 
 def _names(frame: pd.DataFrame, density: pd.DataFrame) -> dict[str, str]:

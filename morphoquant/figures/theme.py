@@ -5,7 +5,6 @@ modalities take colours outside that set. Paper and plot background are transpar
 or a dark page; text colours live in the template alone, so that the page's own theme can replace them.
 """
 
-import json
 import math
 
 import plotly.graph_objects as go
@@ -21,12 +20,10 @@ COLOURS: dict[Modality, str] = {
     Modality.SPECIAL: "#7F7F7F",
     Modality.UNKNOWN: "#BDBDBD",
 }
-FULL_PRECISION = "#000000"
 NEUTRAL = "#808080"
 EMPHASIS = "#D55E00"
 SERIES = ("#D55E00", "#56B4E9", "#882255", "#999933", "#332288", "#44AA99", "#AA4499", "#117733")
 MAGNITUDE = get_colorscale("Cividis")
-DIFFERENCE = get_colorscale("RdBu_r")
 DASH_BEFORE, DASH_AFTER = "dash", "solid"
 HEIGHT = 420
 
@@ -68,23 +65,19 @@ def three_digits(value: float) -> str:
         return f"{value:.2e}"
     if abs(value) >= 100:
         return f"{round(value, -max(0, math.floor(math.log10(abs(value))) - 2)):,.0f}"
-    return f"{value:.3g}"
+    return f"{value:#.3g}".removesuffix(".") if value else "0"
 
 
-def lay_out(figure: go.Figure, height: int = HEIGHT, legend: bool = True) -> go.Figure:
-    """Applies template, height, margins and the legend above the plot; returns the figure."""
+def lay_out(figure: go.Figure, height: int = HEIGHT, legend: bool = True, legend_rows: int = 1) -> go.Figure:
+    """Applies template, height, margins and the legend on top, above the panels' titles; returns the figure."""
+    titled = any(note.yref == "paper" and note.y > 0.99 for note in figure.layout.annotations)
     figure.update_layout(
         template=TEMPLATE,
         height=height,
-        margin=dict(l=64, r=24, t=48 if legend else 24, b=56),
+        margin=dict(l=64, r=24, t=20 + (26 * legend_rows if legend else 0) + (22 if titled else 0), b=56),
         showlegend=legend,
         hovermode="closest",
-        legend=dict(orientation="h", x=0, y=1.02, yanchor="bottom", xanchor="left"),
+        legend=dict(orientation="h", x=0, y=1, yref="container", yanchor="top", xanchor="left"),
     )
+    figure.update_annotations(font_size=13, selector=dict(yref="paper"))
     return figure
-
-
-def on_dark(figure: go.Figure) -> go.Figure:
-    """A copy in which full precision, black on paper, is white, for a dark page."""
-    text = figure.to_json().replace(f'"{FULL_PRECISION}"', '"#FFFFFF"')
-    return go.Figure(json.loads(text))

@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import pandas as pd
 
-from morphoquant.core.errors import CompareError
+from morphoquant.core.errors import CompareError, StoreError
 from morphoquant.core.selection import Selection
 from morphoquant.queries.decibels import sqnr_db, summed
 from morphoquant.queries.errors import error_sums, layer_errors
@@ -111,7 +111,7 @@ def before_and_after(runs: list[Run], selection: Selection, measure: str) -> pd.
         layer_errors(run, selection, measure).assign(run_id=run.run_id, label_run=label, stage=stage)
         for run, label, stage in zip(runs, run_labels(runs), stages, strict=True)
     ]
-    return pd.concat(parts, ignore_index=True)
+    return _filled(pd.concat(parts, ignore_index=True), measure)
 
 
 def compare_depth(runs: list[Run], selection: Selection, measure: str = "output_sqnr_db") -> pd.DataFrame:
@@ -121,4 +121,10 @@ def compare_depth(runs: list[Run], selection: Selection, measure: str = "output_
         layer_errors(run, selection, measure).assign(run_id=run.run_id, label_run=label)
         for run, label in zip(runs, run_labels(runs), strict=True)
     ]
-    return pd.concat(parts, ignore_index=True)
+    return _filled(pd.concat(parts, ignore_index=True), measure)
+
+
+def _filled(frame: pd.DataFrame, measure: str) -> pd.DataFrame:
+    if frame.empty:
+        raise StoreError(f"no layer of these runs has a {measure}, no channel is masked: choose another measure or method.")
+    return frame

@@ -37,8 +37,8 @@ class Measure:
     @property
     def axis(self) -> str:
         """The axis title: label, unit and, on a log axis, that it is one."""
-        unit = "" if self.unit == "1" else f" ({self.unit})"
-        return f"{self.label}{unit}{', log scale' if self.log else ''}"
+        facts = ", ".join([self.unit, *(["log scale"] if self.log else [])])
+        return f"{self.label} ({facts})"
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ def draw_bars(axes: Axes, traces: list, x: Scale, y: Scale, layout) -> list[Patc
         raise ExportError(f"cannot print barmode {mode!r}: allowed are group, stack, relative and overlay.")
     span = 1.0 - (layout.bargap if layout.bargap is not None else 0.2)
     groups = list(dict.fromkeys(trace.offsetgroup or f"#{i}" for i, trace in enumerate(traces)))
+    unit = _unit(traces, x, y) * span
     above: dict[float, float] = {}
     below: dict[float, float] = {}
     handles = []
@@ -24,7 +25,6 @@ def draw_bars(axes: Axes, traces: list, x: Scale, y: Scale, layout) -> list[Patc
         along, across = (y, x) if lying else (x, y)
         places = along.places(trace.y if lying else trace.x)
         lengths = across.places(trace.x if lying else trace.y)
-        unit = _unit(places) * span
         if mode == "group":
             thick = unit / len(groups)
             places = places - unit / 2 + thick * (groups.index(trace.offsetgroup or f"#{i}") + 0.5)
@@ -45,7 +45,12 @@ def draw_bars(axes: Axes, traces: list, x: Scale, y: Scale, layout) -> list[Patc
     return handles
 
 
-def _unit(places: np.ndarray) -> float:
+def _unit(traces: list, x: Scale, y: Scale) -> float:
+    """Smallest distance of two bars of the subplot, 1 on a category axis."""
+    along = [(y.places(t.y), y) if t.orientation == "h" else (x.places(t.x), x) for t in traces]
+    if not along or any(scale.categorical for _, scale in along):
+        return 1.0
+    places = np.concatenate([places for places, _ in along])
     different = np.diff(np.unique(places[np.isfinite(places)]))
     return float(different.min()) if different.size else 1.0
 

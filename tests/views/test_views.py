@@ -1,0 +1,95 @@
+"""Every registered view answers, draws within its weight, and prints in every format."""
+
+import ast
+from dataclasses import replace
+from pathlib import Path
+
+import plotly.graph_objects as go
+import pytest
+
+from morphoquant import views
+from morphoquant.core.errors import UnknownNameError
+from morphoquant.core.modality import CONTENT
+from morphoquant.core.selection import Selection
+from morphoquant.figures.paper import FORMATS, render
+from morphoquant.figures.theme import COLOURS
+from morphoquant.views.base import VIEWS
+
+FILES = [path for path in sorted(Path(views.__path__[0]).glob("*.py")) if path.stem not in ("__init__", "base")]
+LANGUAGE = Selection(component="language", modalities=CONTENT)
+CASES = [(name, measure.name if measure else None) for name, view in VIEWS.items() for measure in (view.measures or (None,))]
+PAYLOAD = 1_000_000
+
+
+def ask(small_runs, name: str, selection: Selection):
+    view = VIEWS[name]
+    runs = {"capture": [small_runs.capture], "quantize": [small_runs.searched], "many": small_runs.quantized}[view.runs]
+    if view.most == 2:
+        runs = [small_runs.rtn4, small_runs.searched]
+    frame = view.query(small_runs.store, runs, selection)
+    return frame, view.draw(frame, selection)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_file_registers_one_view_of_its_own_name(path):
+    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    names = [call.args[0].value for call in calls if ast.unparse(call.func) == "VIEWS.add"]
+    assert names == [path.stem] and VIEWS[path.stem].name == path.stem
+
+
+@pytest.mark.parametrize(("name", "measure"), CASES)
+def test_a_view_answers_and_draws(small_runs, name, measure):
+    frame, figure = ask(small_runs, name, replace(LANGUAGE, measure=measure))
+    assert len(frame) and isinstance(figure, go.Figure) and len(figure.data)
+    assert len(figure.to_json()) < PAYLOAD
+    bottom = [axis.title.text for axis in figure.select_xaxes() if axis.showticklabels is not False]
+    assert any(bottom), "an x axis says what it shows"
+    for axis in [*figure.select_xaxes(), *figure.select_yaxes()]:
+        if axis.type == "log" and axis.title.text:
+            assert "log scale" in axis.title.text
+        assert axis.ticktext is None or len(axis.ticktext) <= 16
+
+
+@pytest.mark.parametrize("name", list(VIEWS))
+def test_a_view_of_the_whole_model_answers_too(small_runs, name):
+    frame, figure = ask(small_runs, name, Selection())
+    assert len(frame) and len(figure.data)
+
+
+@pytest.mark.parametrize("name", list(VIEWS))
+@pytest.mark.parametrize("suffix", [suffix for suffix in FORMATS if suffix != ".html"])
+def test_a_view_prints(small_runs, name, suffix):
+    frame, figure = ask(small_runs, name, LANGUAGE)
+    assert len(render(figure, frame, suffix, "single")) > 20
+
+
+@pytest.mark.parametrize("name", ["depth_profile", "activation_histogram", "layer_error", "tokens_by_modality"])
+def test_modalities_wear_their_colours(small_runs, name):
+    _, figure = ask(small_runs, name, LANGUAGE)
+    text = figure.to_json().lower()
+    for modality in CONTENT:
+        assert COLOURS[modality].lower() in text
+
+
+def test_clicks_lead_to_a_layer_and_channel(small_runs):
+    frame, figure = ask(small_runs, "depth_profile", LANGUAGE)
+    layer, channel = figure.data[0].customdata[0][:2]
+    assert layer in set(frame["layer"]) and isinstance(channel, int)
+    _, mask = ask(small_runs, "outlier_mask", LANGUAGE)
+    markers = next(trace for trace in mask.data if trace.type == "scatter")
+    assert markers.marker.opacity == 0 and len(markers.customdata[0]) == 2
+
+
+def test_before_is_dashed_and_after_is_solid(small_runs):
+    frame = VIEWS["layer_error"].query(small_runs.store, [small_runs.rtn4, small_runs.searched], LANGUAGE)
+    figure = VIEWS["layer_error"].draw(frame, LANGUAGE)
+    dashes = {trace.name: trace.line.dash for trace in figure.data if trace.x[0] is None}
+    assert dashes == {"before: rtn w4a4": "dash", "after: morphoquant w4a4": "solid"}
+    assert {trace.line.dash for trace in figure.data if trace.name == "text"} == {"dash", "solid"}
+
+
+def test_an_unknown_view_or_measure_is_named(small_runs):
+    with pytest.raises(UnknownNameError, match="did you mean 'worst_layers'"):
+        VIEWS["worst_layer"]
+    with pytest.raises(UnknownNameError, match="unknown measure 'absmx'"):
+        ask(small_runs, "depth_profile", replace(LANGUAGE, measure="absmx"))
