@@ -4,7 +4,7 @@ import errno
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from morphoquant.core.errors import StoreError
@@ -29,7 +29,9 @@ def replacing(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise StoreError(_explain(error, path)) from error
     finally:
-        sibling.unlink(missing_ok=True)
+        # Where the folder itself cannot be reached there is nothing to remove, and the error above is the one to tell.
+        with suppress(OSError):
+            sibling.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
