@@ -1,0 +1,225 @@
+"""What holds for every registered method, before its author writes a test."""
+
+import json
+from dataclasses import FrozenInstanceError, fields, is_dataclass, replace
+
+import numpy as np
+import pytest
+import torch
+from made_groups import draw, group
+from torch import nn
+
+from morphoquant.core.errors import SpecError
+from morphoquant.core.modality import Modality
+from morphoquant.core.spec import QuantSpec
+from morphoquant.methods.base import ChannelSummary, GroupFit, Need
+from morphoquant.methods.catalog import METHODS
+from morphoquant.methods.options import describe_method, make_method, parse_method
+from morphoquant.quant.linear import quantized
+from morphoquant.store.schema import GRIDS
+
+VARIANTS = {
+    "rtn": ["rtn", "rtn:grid=asymmetric", "rtn:grid=range,clip=0.8"],
+    "dabc": ["dabc", "dabc:variant=paper", "dabc:max_bypass_density=0.01"],
+    "mdqfo": ["mdqfo", "mdqfo:variant=paper", "mdqfo:cos=channel"],
+    "morphoquant": ["morphoquant", "morphoquant:variant=paper", "morphoquant:variant=arxiv", "morphoquant:bypass_penalty=0.5"],
+}
+TEXTS = [text for name in METHODS for text in VARIANTS.get(name, [name])]
+SPECS = ["w4a4", "w4a8-g16", "w2a2", "w4a4-nf4", "w16a4", "w8a16", "w4a4-token", "w8a8-tensor"]
+USED_BY = {
+    Need.EXTREMES: {"count", "min", "max"},
+    Need.MEAN_ABS: {"mean_abs"},
+    Need.MOMENTS: {"mean", "m2"},
+    Need.MODALITIES: {"by_modality"},
+}
+
+
+def fit(text, inputs, spec="w4a4"):
+    method = parse_method(text) if isinstance(text, str) else text
+    survey = method.survey({inputs.group: inputs.summary, "another": inputs.summary})
+    return method.fit(inputs, QuantSpec.parse(spec), survey)
+
+
+def honours(text, spec) -> bool:
+    try:
+        parse_method(text).check(QuantSpec.parse(spec))
+    except SpecError:
+        return False
+    return True
+
+
+def apply(found: GroupFit, x: torch.Tensor) -> torch.Tensor:
+    xq = found.activation.quantize(x)
+    return xq if found.correction is None else found.correction.apply(x, xq)
+
+
+def same(one: GroupFit, other: GroupFit) -> bool:
+    columns = one.columns is None and other.columns is None
+    if not columns:
+        columns = all(np.array_equal(one.columns[name], other.columns[name], equal_nan=True) for name in one.columns)
+    return columns and all(torch.equal(one.weights[layer], other.weights[layer]) for layer in one.weights)
+
+
+@pytest.mark.parametrize("name", list(METHODS))
+def test_a_method_is_a_documented_frozen_dataclass_with_defaults(name):
+    cls = METHODS[name]
+    method = cls()
+    assert is_dataclass(cls) and method.name == name
+    with pytest.raises(FrozenInstanceError):
+        setattr(method, fields(cls)[0].name, None)
+    for section in ("Idea:", "Formula:", "Needs:", "Cost:", "Fails when:", "Source:"):
+        assert section in cls.__doc__, f"{name} does not say its {section}"
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_options_and_text_lead_back_to_the_method(text):
+    method = parse_method(text)
+    assert parse_method(describe_method(method)) == method
+    again = make_method(method.name, json.loads(json.dumps(method.options())))
+    assert again.options() == method.options()
+    assert set(method.options()) == {field.name for field in fields(method)}
+    assert None not in method.options().values()
+
+
+@pytest.mark.parametrize("spec", SPECS)
+@pytest.mark.parametrize("text", TEXTS)
+def test_fits_what_it_honours_and_refuses_the_rest_in_one_sentence(text, spec, inputs):
+    if not honours(text, spec):
+        suffix = spec.rpartition("-")[2]
+        with pytest.raises(SpecError, match=f'"-{suffix}".*or use rtn') as refused:
+            fit(text, inputs, spec)
+        assert str(refused.value).count(".") == 1
+        return
+    found = fit(text, inputs, spec)
+    parsed = QuantSpec.parse(spec)
+    assert found.group == inputs.group
+    assert set(found.weights) == set(inputs.weights), "every linear of the group has its weight"
+    for layer, weight in found.weights.items():
+        assert weight.shape == inputs.weights[layer].shape
+        assert torch.isfinite(weight).all()
+        assert torch.equal(weight, inputs.weights[layer]) != parsed.quantises_weights
+    if not parsed.quantises_activations:
+        assert found.activation is None and found.correction is None and found.columns is None
+        return
+    xq = apply(found, inputs.sample.x)
+    assert xq.shape == inputs.sample.x.shape and torch.isfinite(xq).all()
+    assert not torch.equal(xq, inputs.sample.x)
+    assert (found.columns is None) == (parsed.a_granularity == "token")
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_columns_are_those_of_the_grids_table_and_describe_the_quantiser(text, inputs):
+    found = fit(text, inputs)
+    columns = found.columns
+    assert set(columns) == set(GRIDS.names) - {"group"}
+    for name, column in columns.items():
+        assert column.shape == (inputs.channels,)
+        assert np.isfinite(column).all() or GRIDS.field(name).nullable, name
+    assert columns["channel"].tolist() == list(range(inputs.channels))
+    assert (columns["step"] > 0).all()
+    assert (columns["low"] <= columns["high"]).all() and (columns["base_low"] <= columns["base_high"]).all()
+    assert np.array_equal(np.isfinite(columns["bypass_limit"]), columns["masked"])
+    if found.correction is not None:
+        assert np.array_equal(found.correction.mask.numpy(), columns["masked"])
+    codes = np.arange(columns["code_low"].min(), columns["code_high"].max() + 1)
+    levels = (codes[:, None] - columns["zero_point"]) * columns["step"]
+    xq = found.activation.quantize(inputs.sample.x).numpy()
+    away = np.abs(xq[:, None] - levels).min(1)
+    assert (away <= 1e-4 * np.maximum(np.abs(xq), 1)).all()
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_deterministic(text, inputs):
+    assert same(fit(text, inputs), fit(text, inputs))
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_sixteen_bits_change_nothing(text):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(32, 8), nn.GELU(), nn.Linear(8, 3))
+    x = torch.from_numpy(draw())
+    before = model(x)
+    inputs = replace(group(draw()), group="0", weights={"0": model[0].weight.detach()})
+    found = fit(text, inputs, "w16a16")
+    with quantized(model, {"0": found}):
+        assert torch.equal(model(x), before)
+
+
+@pytest.mark.parametrize("text", TEXTS)
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: group(draw(), modalities=(Modality.TEXT,)),
+        lambda: group(draw()[:3]),
+        lambda: group(draw()[:1]),
+        lambda: group(draw(), keep=0),
+        lambda: group(draw(channels=32)[:, 5:6]),
+        lambda: group(np.zeros((20, 16), np.float32)),
+        lambda: group(draw()[:0]),
+    ],
+    ids=["one modality", "three rows", "one row", "no sample", "one channel", "all zero", "never ran"],
+)
+def test_absent_modalities_and_tiny_samples(text, make):
+    inputs = make()
+    found = fit(text, inputs)
+    x = torch.from_numpy(draw()[:, : inputs.channels])
+    assert torch.isfinite(apply(found, x)).all()
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_rows_that_are_not_finite_do_not_reach_the_search(text, inputs):
+    x = inputs.sample.x.clone()
+    x[3, 4], x[9, 0] = torch.nan, torch.inf
+    kept = torch.isfinite(x).all(1)
+    dirty = replace(inputs, sample=replace(inputs.sample, x=x))
+    clean = replace(
+        inputs, sample=replace(inputs.sample, x=x[kept], slots=inputs.sample.slots[kept], weights=inputs.sample.weights[kept])
+    )
+    assert same(fit(text, dirty), fit(text, clean))
+
+
+class Watched:
+    """A summary that notes what is read."""
+
+    def __init__(self, summary: ChannelSummary):
+        self.summary = summary
+        self.read: set[str] = set()
+
+    def __getattr__(self, name):
+        self.read.add(name)
+        return getattr(self.summary, name)
+
+
+class WatchedInputs:
+    """GroupInputs that notes whether the sample is read."""
+
+    def __init__(self, inputs, summary):
+        self.inputs, self.summary, self.sampled = inputs, summary, False
+
+    @property
+    def sample(self):
+        self.sampled = True
+        return self.inputs.sample
+
+    def __getattr__(self, name):
+        return getattr(self.inputs, name)
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_needs_declared_are_needs_used(text, inputs):
+    method = parse_method(text)
+    summary = Watched(inputs.summary)
+    watched = WatchedInputs(inputs, summary)
+    method.fit(watched, QuantSpec.parse("w4a4"), method.survey({inputs.group: summary}))
+    used = {need for need, names in USED_BY.items() if names & summary.read}
+    if watched.sampled:
+        used.add(Need.SAMPLE)
+    assert used == method.needs
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_more_bits_leave_less_error(text, inputs):
+    x = inputs.sample.x
+    # The root counts small errors: what is clipped stays clipped at any bit-width.
+    errors = [float((apply(fit(text, inputs, spec), x) - x).abs().sqrt().sum()) for spec in ("w4a3", "w4a5", "w4a8")]
+    assert errors[0] > errors[1] > errors[2]

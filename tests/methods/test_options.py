@@ -1,0 +1,54 @@
+"""Methods from text."""
+
+import pytest
+
+from morphoquant.core.errors import SpecError, UnknownNameError
+from morphoquant.methods.catalog import METHODS
+from morphoquant.methods.morphoquant import MorphoQuant
+from morphoquant.methods.options import make_method, parse_method
+
+
+def test_the_methods():
+    assert list(METHODS) == sorted(METHODS) == ["dabc", "mdqfo", "morphoquant", "rtn"]
+
+
+def test_typed_fields():
+    text = " morphoquant : variant=paper, lam=1.5,inclusive=yes,ratio_count=9,mask_all_roles=down_proj+fc2 "
+    method = parse_method(text)
+    assert method == MorphoQuant(variant="paper", lam=1.5, inclusive=True, ratio_count=9, mask_all_roles=("down_proj", "fc2"))
+    assert parse_method("morphoquant:mask_all_roles=none").mask_all_roles == ()
+    assert parse_method("morphoquant") == MorphoQuant()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("morphoquant:varant=paper", "no field 'varant': did you mean 'variant'"),
+        ("morphoquant:variant=papre", "cannot be 'papre': did you mean 'paper'.* allowed are reference, paper, arxiv"),
+        ("mdqfo:lam=1", "no field 'lam'"),
+        ("morphoquant:lam", "expected field=value"),
+        ("morphoquant:lam=", "expected field=value"),
+        ("morphoquant:lam=1,lam=2", "lam twice"),
+        ("morphoquant:lam=big", "expected a number"),
+        ("morphoquant:lam=-1", "lam cannot be -1.0: allowed is a value at least 0"),
+        ("morphoquant:lam=nan", "finite"),
+        ("morphoquant:ratio_count=2.5", "expected a whole number"),
+        ("morphoquant:ratio_low=0", "above 0 and at most 1"),
+        ("morphoquant:inclusive=perhaps", "allowed are true and false"),
+        ("morphoquant:cos=token", "search_batches=1"),
+        ("rtn:clip=0", "above 0 and at most 1"),
+        ("rtn:clip=nan", "above 0 and at most 1"),
+    ],
+)
+def test_errors_are_one_sentence_with_a_way_out(text, message):
+    with pytest.raises(SpecError, match=message):
+        parse_method(text)
+
+
+def test_unknown_methods_and_variants():
+    with pytest.raises(UnknownNameError, match="did you mean 'morphoquant'"):
+        parse_method("morfoquant:lam=1")
+    with pytest.raises(UnknownNameError, match="did you mean 'paper'"):
+        make_method("dabc", {"variant": "papier"})
+    with pytest.raises(SpecError, match="no field 'lambda'"):
+        make_method("dabc", {"lambda": 1})
