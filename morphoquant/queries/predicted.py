@@ -28,8 +28,8 @@ def predicted_sqnr(
 ) -> pd.DataFrame:
     """Expected SQNR of a layer input with one static range a channel, over bit-widths and clip ratios.
 
-    The range of a channel is its smallest to largest value over all modalities and positions, [-a, a] with the larger
-    magnitude a where it holds both signs, times the clip ratio: the placement without a search.
+    The grid of a channel is RTN's default: symmetric, up to the largest magnitude over all modalities and positions times
+    the clip ratio.
 
     Args:
         capture: a capture run.
@@ -47,7 +47,7 @@ def predicted_sqnr(
     import torch
 
     from morphoquant.quant.binned import HistogramRows, binned_error
-    from morphoquant.quant.grid import range_grid
+    from morphoquant.quant.grid import symmetric_grid
 
     group = group_row(capture, layer)
     wanted = {**where(selection), "group": group["group"]}
@@ -55,13 +55,13 @@ def predicted_sqnr(
     table = capture.table("histograms", names, wanted) if capture.has("histograms") else None
     if table is None or not table.num_rows:
         raise StoreError(f"run {capture.run_id!r} keeps no histogram of {group['group']!r}: choose another layer or modality.")
-    low, high = _ranges(capture, group)
+    absmax = torch.from_numpy(_absmax(capture, group))
     rows = HistogramRows(table["channel"].to_numpy(), *_flat(table, "bins"), _flat(table, "counts")[1], *_flat(table, "largest"))
     modalities = table["modality"].cast(pa.string()).to_numpy()
     edges, found = bin_edges(), []
     for width in bits:
         for clip in clips:
-            grid = range_grid(torch.tensor(low * clip), torch.tensor(high * clip), width)
+            grid = symmetric_grid(absmax * clip, width)
             error = binned_error(rows, edges, grid)
             frame = pd.DataFrame(
                 dict(modality=modalities, values=error.count, signal=error.signal_sq, error=error.error_sq, clipped=error.clip_sq)
@@ -101,15 +101,11 @@ def predicted_and_measured(capture: Run, runs: list[Run], selection: Selection, 
     return frame[["layer", "modality", "bits", "sqnr_db", "kind", "label_run"]]
 
 
-def _ranges(capture: Run, group: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+def _absmax(capture: Run, group: pd.Series) -> np.ndarray:
+    """Largest magnitude of each channel over all modalities and positions; 0 for a channel without a finite value."""
     frame = channel_frame(capture, Selection(positions=POSITIONS), [group["group"]])
-    pooled = frame.groupby("channel").agg(low=("min", "min"), high=("max", "max"))
-    pooled = pooled.reindex(range(int(group["in_features"])), fill_value=0.0)
-    low, high = pooled["low"].to_numpy().copy(), pooled["high"].to_numpy().copy()
-    both = low * high <= 0
-    reach = np.maximum(np.abs(low), np.abs(high))
-    low[both], high[both] = -reach[both], reach[both]
-    return low, high
+    pooled = frame.groupby("channel")["absmax"].max()
+    return pooled.reindex(range(int(group["in_features"])), fill_value=0.0).to_numpy(float).copy()
 
 
 def _flat(table: pa.Table, name: str) -> tuple[np.ndarray, np.ndarray]:

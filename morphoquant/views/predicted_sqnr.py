@@ -20,8 +20,8 @@ VIEWS.add(
         name="predicted_sqnr",
         title="SQNR over bit-width",
         question="How many bits does this layer's input need in each modality?",
-        how_to_read="Lines follow from the stored histograms with one static range a channel and no search; "
-        "open markers are measured by runs, above the line where a method gains over that.",
+        how_to_read="Lines follow from the stored histograms for RTN with one static range a channel; "
+        "open markers are measured on evaluation samples, above the line where a method gains over that.",
         takes=frozenset({"layer", "modalities", "positions"}),
         runs="many",
         query=_query,
