@@ -2,7 +2,10 @@
 
 import streamlit as st
 
+from morphoquant.ui.navigate import entered
+
 st.set_page_config(page_title="MorphoQuant", layout="wide", initial_sidebar_state=310)
+entered()
 
 st.navigation(
     [

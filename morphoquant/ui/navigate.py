@@ -1,12 +1,13 @@
-"""Going down from a point of a figure: to its layer, its channel, or another page."""
+"""Going from page to page: down from a point of a figure, and in by a link."""
 
+import re
 from collections.abc import Callable
 
 import streamlit as st
 
 from morphoquant.ui import session
 
-_NEXT = "morphoquant.next_page"
+_NEXT, _ENTERED = "morphoquant.next_page", "morphoquant.entered"
 
 
 def to_layer(page: str | None = None) -> Callable[[str | None, int | None], None]:
@@ -19,13 +20,27 @@ def to_layer(page: str | None = None) -> Callable[[str | None, int | None], None
             session.change(channel=channel)
         if page is not None:
             # A page cannot be switched inside a callback: the frame of the page does it first thing.
-            st.session_state[_NEXT] = page
+            st.session_state[_NEXT] = (page, {})
 
     return handle
 
 
+def entered() -> None:
+    """Notes that this session came through app.py."""
+    st.session_state[_ENTERED] = True
+
+
 def follow() -> None:
-    """Opens the page that a click asked for."""
-    page = st.session_state.pop(_NEXT, None)
+    """Opens the page that a click asked for, and leads a link to a page through app.py.
+
+    Streamlit runs a file in pages/ without app.py, so without our menu and layout, as long as no session of the server has
+    opened app.py: the first link after a start must not see that.
+    """
+    name = re.search(r"/([a-z_]+)/?$", st.context.url or "")
+    if name and not st.session_state.get(_ENTERED):
+        query = {key: st.query_params.get_all(key) for key in st.query_params}
+        st.session_state[_NEXT] = (f"pages/{name[1]}.py", query)
+        st.switch_page("app.py")
+    page, query = st.session_state.pop(_NEXT, (None, {}))
     if page is not None:
-        st.switch_page(page)
+        st.switch_page(page, query_params=query)

@@ -71,6 +71,12 @@ def sentences() -> Iterator[None]:
         st.stop()
 
 
+def title(question: str) -> None:
+    """The page's question, once it is sure that this is the page to show."""
+    follow()
+    st.title(question, anchor=False)
+
+
 def open_page(question: str, views: Sequence[str]) -> Scene:
     """Draws title, pickers, filters and link; stops the page with a helpful state where there is nothing to look at.
 
@@ -78,8 +84,7 @@ def open_page(question: str, views: Sequence[str]) -> Scene:
         question: the page's one question.
         views: names of the views it shows; they decide which runs and filters are offered.
     """
-    follow()
-    st.title(question, anchor=False)
+    title(question)
     with sentences():
         asked = [VIEWS[name] for name in views]
         kinds = {"pair" if view.runs == "many" and view.most else view.runs for view in asked}

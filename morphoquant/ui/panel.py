@@ -8,7 +8,6 @@ import streamlit as st
 
 from morphoquant.core.errors import MorphoQuantError
 from morphoquant.core.layers import short_name
-from morphoquant.figures.theme import on_dark
 from morphoquant.ui import session
 from morphoquant.ui.frames import view_frame
 from morphoquant.ui.notes import note, plain
@@ -57,13 +56,12 @@ def panel(scene: Scene, name: str, on_click: Click | None = None, slot: str = ""
 
 
 def _chart(figure: go.Figure, key: str, on_click: Click | None) -> None:
-    shown = on_dark(figure) if st.context.theme.type == "dark" else figure
     config = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d"]}
     if on_click is None:
-        st.plotly_chart(shown, key=f"chart_{key}", config=config)
+        st.plotly_chart(figure, key=f"chart_{key}", config=config)
     else:
         st.plotly_chart(
-            shown,
+            figure,
             key=f"chart_{key}",
             config=config,
             on_select=lambda: _clicked(f"chart_{key}", on_click),

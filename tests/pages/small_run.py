@@ -53,10 +53,10 @@ def linears() -> list[Linear]:
     return found
 
 
-def plan(kind: str, **more) -> RunPlan:
+def plan(kind: str, seed: int = 0, **more) -> RunPlan:
     model = {"id": "demo", "revision": None, "class": "OmniForConditionalGeneration", "files": {"model.safetensors": "0" * 64}}
     data = {"id": "demo-calibration", "fingerprint": "1" * 64, "samples": SAMPLES}
-    return RunPlan(kind=kind, model=model, data=data, options={"keep_rows": 8}, seed=0, code="0.1.0", **more)
+    return RunPlan(kind=kind, model=model, data=data, options={"keep_rows": 8}, seed=seed, code="0.1.0", **more)
 
 
 def write_capture(cache: Path, summary: dict | None = None) -> str:
@@ -79,8 +79,8 @@ def write_capture(cache: Path, summary: dict | None = None) -> str:
     return _write(cache, capture, tables, summary or {"description": "A small model made of random numbers."})
 
 
-def write_quantize(cache: Path, capture: str, method: str = "rtn", bits: int = 4, **fields) -> str:
-    run = plan("quantize", capture=capture, method=method, fields=fields, spec=f"w4a{bits}")
+def write_quantize(cache: Path, capture: str, method: str = "rtn", bits: int = 4, seed: int = 0, **fields) -> str:
+    run = plan("quantize", seed, capture=capture, method=method, fields=fields, spec=f"w4a{bits}")
     grids, uses, errors, levels = [], [], [], 2**bits - 1
     random = np.random.default_rng(1)
     for layer in linears():

@@ -1,0 +1,231 @@
+"""Every page on a whole cache, an empty one, and on runs in every other state; links; clicks. No page ends in a traceback."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import small_run
+from conftest import ROOT, begin, fail
+from streamlit.testing.v1 import AppTest
+
+from morphoquant.core.errors import StoreError
+from morphoquant.ui import jobs, launch
+
+QUESTIONS = {
+    "overview": "Where are this model's outliers, and in which modality?",
+    "distribution": "What shape do the activations have, modality by modality?",
+    "masks": "Are the outlier channels of one modality those of another?",
+    "grid": "Do the grid's levels stand where the values are?",
+    "layer_error": "Which layers does quantisation hurt, and for which modality?",
+    "compare": "Which method keeps which modality best?",
+}
+OF_CAPTURES = ("overview", "distribution", "masks")
+OF_QUANTISED = ("grid", "layer_error", "compare")
+LAYER = "model.language_model.layers.1.mlp.down_proj"
+
+
+def open_at(name: str, **query) -> AppTest:
+    """The page as a person opens it by link."""
+    app = AppTest.from_file(ROOT / "app.py", default_timeout=60)
+    if name != "overview":
+        app.run()
+        app.switch_page(f"pages/{name}.py")
+    app.query_params.update(query)
+    return app.run()
+
+
+def charts(app: AppTest) -> list:
+    return app.get("plotly_chart")
+
+
+def said(app: AppTest) -> str:
+    """All sentences and code of a page."""
+    return " ".join(element.value for kind in (app.error, app.warning, app.markdown, app.code) for element in kind).replace(
+        "\\", ""
+    )
+
+
+@pytest.fixture
+def whole(whole_cache, monkeypatch) -> Path:
+    monkeypatch.setenv("MORPHOQUANT_CACHE", str(whole_cache))
+    monkeypatch.chdir(ROOT)
+    return whole_cache
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_a_page_answers_its_question_on_a_whole_cache(whole, name):
+    app = open_at(name)
+    assert not app.exception and not app.error
+    assert [title.value for title in app.title] == [QUESTIONS[name]]
+    assert 3 <= len(app.metric) <= 4
+    assert len(charts(app)) >= 2
+    assert all("not measured" not in metric.value for metric in app.metric)
+
+
+@pytest.mark.parametrize("name", [*QUESTIONS, "new_run"])
+def test_an_empty_cache_is_no_error(cache, name):
+    app = open_at(name)
+    assert not app.exception and not app.error and len(app.title) == 1
+    if name != "new_run":
+        assert "python -m morphoquant demo" in said(app)
+        assert "Start the demo run" in [button.label for button in app.button]
+
+
+@pytest.mark.parametrize("name", OF_CAPTURES)
+def test_a_running_capture_says_so(cache, name):
+    begin(cache, small_run.plan("capture"))
+    app = open_at(name)
+    assert not app.exception and "is not finished" in said(app)
+
+
+@pytest.mark.parametrize("name", OF_CAPTURES)
+def test_a_failed_capture_shows_its_sentence(cache, name):
+    fail(cache, small_run.plan("capture"), "the disk is full: free some space.")
+    app = open_at(name)
+    assert not app.exception and "the disk is full: free some space." in said(app)
+
+
+@pytest.mark.parametrize("name", OF_CAPTURES)
+def test_a_damaged_capture_shows_its_sentence(cache, name):
+    folder = cache / "runs" / small_run.plan("capture").run_id
+    folder.mkdir(parents=True)
+    (folder / "run.json").write_text("{")
+    app = open_at(name)
+    assert not app.exception and "unreadable run.json" in said(app)
+
+
+@pytest.mark.parametrize("name", OF_QUANTISED)
+@pytest.mark.parametrize("state", ["none", "running", "failed", "damaged"])
+def test_a_quantised_run_that_is_not_there_says_why(cache, whole_cache, name, state):
+    shutil.copytree(whole_cache, cache, dirs_exist_ok=True, ignore=shutil.ignore_patterns("rtn*", "morphoquant-*"))
+    capture = small_run.plan("capture").run_id
+    plan = small_run.plan("quantize", capture=capture, method="rtn", spec="w4a4")
+    if state == "running":
+        begin(cache, plan)
+    elif state == "failed":
+        fail(cache, plan, "NaN in the activations of layer 3.")
+    elif state == "damaged":
+        (cache / "runs" / plan.run_id).mkdir()
+    wanted = {
+        "none": "No quantised run",
+        "running": "is not finished",
+        "failed": "NaN in the activations of layer 3.",
+        "damaged": "has no run.json",
+    }
+    app = open_at(name)
+    assert not app.exception and wanted[state] in said(app)
+
+
+def test_a_table_that_is_cut_off_is_one_sentence(cache, whole_cache):
+    shutil.copytree(whole_cache, cache, dirs_exist_ok=True)
+    path = next((cache / "runs").glob("capture-*")) / "channel_stats.parquet"
+    path.write_bytes(path.read_bytes()[:200])
+    app = open_at("overview")
+    assert not app.exception and "is damaged" in said(app)
+
+
+def test_a_link_restores_run_and_filters_and_they_stay_on_the_next_page(whole):
+    run = next((whole / "runs").glob("rtn-w4a8*")).name
+    app = open_at("grid", run=run, layer=LAYER, channel="5", modality=["image", "video"], first="1", component="language")
+    assert not app.exception and not app.error
+    assert app.selectbox(key="morphoquant.widget.run").value == run
+    assert app.selectbox(key="morphoquant.widget.layer").value == LAYER
+    assert app.number_input(key="morphoquant.widget.channel").value == 5
+    assert app.toggle(key="morphoquant.widget.first").value is True
+    assert set(app.query_params["modality"]) == {"image", "video"}
+    app.switch_page("pages/distribution.py").run()
+    assert app.selectbox(key="morphoquant.widget.layer").value == LAYER
+    assert app.query_params["run"] == [run] or app.query_params["run"] == run
+
+
+def test_a_filter_is_mirrored_in_the_link(whole):
+    app = open_at("distribution")
+    app.toggle(key="morphoquant.widget.first").set_value(True).run()
+    app.selectbox(key="morphoquant.widget.component").set_value("vision").run()
+    assert not app.exception
+    assert {key: app.query_params[key] for key in ("first", "component")} in (
+        {"first": ["1"], "component": ["vision"]},
+        {"first": "1", "component": "vision"},
+    )
+    assert any("first=1" in code.value and "component=vision" in code.value for code in app.code)
+
+
+def test_the_first_token_changes_the_largest_activation(whole):
+    app = open_at("distribution", component="audio")
+    before = app.metric[0].value
+    app.toggle(key="morphoquant.widget.first").set_value(True).run()
+    assert float(before.replace(",", "")) < 900 <= float(app.metric[0].value.replace(",", ""))
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ({"capture": "../../etc"}, "is not a run identifier"),
+        ({"run": ".."}, "is not a run identifier"),
+        ({"run": "rtn-w4a4-000000000000"}, "unknown run"),
+        ({"modality": "smell"}, "unknown modality"),
+        ({"channel": "minus"}, "unknown channel"),
+        ({"layer": "no.such.layer"}, "unknown layer"),
+        ({"layer": LAYER, "channel": "4000"}, "no channel 4000"),
+    ],
+)
+def test_a_link_that_cannot_be_is_one_sentence(whole, query, sentence):
+    app = open_at("grid", **query)
+    assert not app.exception and sentence in said(app)
+
+
+def test_runs_that_must_not_be_compared_are_refused_with_the_field(cache, whole_cache):
+    shutil.copytree(whole_cache, cache, dirs_exist_ok=True)
+    capture = next((cache / "runs").glob("capture-*")).name
+    other = small_run.write_quantize(cache, capture, "dabc", seed=1)
+    one = next((cache / "runs").glob("rtn-w4a4*")).name
+    app = open_at("compare", runs=[one, other])
+    assert not app.exception and "differ in seed" in said(app)
+
+
+def test_names_are_never_read_as_markup(cache):
+    fail(cache, small_run.plan("capture"), "cannot load ![x](http://example.invalid/x.png) <b>bold</b>.")
+    app = open_at("overview")
+    assert any("<b>bold</b>" in code.value for code in app.code)
+    assert not any("example.invalid" in element.value for element in app.markdown)
+
+
+def test_new_run_shows_the_command_that_it_will_start(whole):
+    app = open_at("new_run")
+    app.segmented_control(key="job_kind").set_value("Quantise a capture").run()
+    assert not app.exception
+    assert any("quantize" in code.value and "--spec w4a4" in code.value for code in app.code)
+
+
+def test_new_run_refuses_a_model_without_a_name(whole):
+    app = open_at("new_run")
+    app.segmented_control(key="job_kind").set_value("Capture a model").run()
+    app.text_input(key="job_model").set_value(" ").run()
+    assert not app.exception and "name a model" in said(app)
+    assert "Start" not in [button.label for button in app.button]
+
+
+def test_a_running_job_is_shown_on_a_new_page_and_can_be_cancelled(cache):
+    import sys
+
+    job_id = jobs.start([sys.executable, "-c", "import time; print('hello from the job', flush=True); time.sleep(60)"], cache)
+    try:
+        app = open_at("new_run")
+        assert not app.exception
+        assert app.button(key="start_job").disabled
+        app.button(key=f"cancel_{job_id}").click().run()
+        assert jobs.status(job_id, cache).status == "cancelled"
+        assert "Cancelled" in said(app)
+    finally:
+        jobs.cancel(job_id, cache)
+
+
+def test_a_second_job_is_refused_in_words(cache):
+    import sys
+
+    job_id = jobs.start([sys.executable, "-c", "import time; time.sleep(60)"], cache)
+    try:
+        with pytest.raises(StoreError, match=job_id):
+            jobs.start(launch.demo_command(), cache)
+    finally:
+        jobs.cancel(job_id, cache)
