@@ -14,7 +14,7 @@ from morphoquant.figures.theme import DASH_AFTER, DASH_BEFORE, HEIGHT, NEUTRAL, 
 from morphoquant.figures.ticks import escaped, thinned
 
 _DASHES = {"before": DASH_BEFORE, "after": DASH_AFTER}
-_PANEL_HEIGHT = 215
+_PANEL_HEIGHT = 230
 
 
 def depth_lines(
@@ -47,7 +47,8 @@ def depth_lines(
     figure.update_yaxes(type="log" if log else "linear")
     if by_role and len(roles) > 1:
         # Low panels have no room for a long title in one line.
-        figure.update_yaxes(title_text=axis.replace(" (", "<br>(", 1) if len(roles) > 2 else axis, col=1)
+        broken = axis.replace(" (", "<br>(", 1).replace(", log", ",<br>log") if len(roles) > 2 else axis
+        figure.update_yaxes(title=dict(text=broken, font=dict(size=12)), col=1)
     else:
         figure.update_yaxes(title_text=axis)
     if "stage" in frame and frame["stage"].nunique() > 1:

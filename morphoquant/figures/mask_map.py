@@ -10,6 +10,7 @@ from morphoquant.figures.ticks import escaped, thinned
 
 LARGEST_COLUMNS = 320
 _CLICKABLE = 2500
+_ORDINARY, _OUTLIER = 1, 2  # 0 is beyond the width of the layer, or no token of the modality
 
 
 def mask_map(frame: pd.DataFrame) -> go.Figure:
@@ -19,7 +20,10 @@ def mask_map(frame: pd.DataFrame) -> go.Figure:
     too many of them for a light page.
     """
     names = modality_order(frame["modality"])
-    layers = frame.drop_duplicates("layer").sort_values(["component", "role", "order"]).reset_index(drop=True)
+    layers = frame.drop_duplicates("layer").sort_values("order")
+    roles = {pair: rank for rank, pair in enumerate(dict.fromkeys(zip(layers["component"], layers["role"], strict=True)))}
+    rank = [roles[pair] for pair in zip(layers["component"], layers["role"], strict=True)]
+    layers = layers.assign(rank=rank).sort_values(["rank", "order"]).reset_index(drop=True)
     row_of = {layer: row for row, layer in enumerate(layers["layer"])}
     width = int(frame["width"].max())
     step = -(-width // LARGEST_COLUMNS)
@@ -36,7 +40,8 @@ def mask_map(frame: pd.DataFrame) -> go.Figure:
         points: list[tuple[int, int, str]] = []
         for line in part.itertuples():
             channels = np.array(line.channels.split(), dtype=np.int64)
-            cells[row_of[line.layer], channels // step] = 1
+            cells[row_of[line.layer], : -(-line.width // step)] = _ORDINARY
+            cells[row_of[line.layer], channels // step] = _OUTLIER
             points += [(int(channel), row_of[line.layer], line.layer) for channel in channels] if dots else []
         colour = modality_colour(modality)
         figure.add_trace(
@@ -45,8 +50,8 @@ def mask_map(frame: pd.DataFrame) -> go.Figure:
                 x=np.arange(cells.shape[1]) * step + (step - 1) / 2,
                 y=np.arange(len(layers)),
                 zmin=0,
-                zmax=1,
-                colorscale=[[0, "rgba(128,128,128,0.10)"], [1, colour]],
+                zmax=_OUTLIER,
+                colorscale=[[0, "rgba(128,128,128,0)"], [0.5, "rgba(128,128,128,0.12)"], [1, colour]],
                 showscale=False,
                 hoverinfo="skip" if dots else "x+y",
                 name=modality,
@@ -73,7 +78,7 @@ def mask_map(frame: pd.DataFrame) -> go.Figure:
     note = f" (a cell spans {step} channels)" if step > 1 else ""
     for col in range(1, cols + 1):
         figure.update_xaxes(title_text=f"Input channel (index){note}", row=rows, col=col)
-    return lay_out(figure, 80 + rows * max(240, min(420, 5 * len(layers))), legend=False)
+    return lay_out(figure, 80 + rows * max(200, min(300, 5 * len(layers))), legend=False)
 
 
 def _share(frame: pd.DataFrame, modality: str) -> float:

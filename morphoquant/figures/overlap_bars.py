@@ -59,4 +59,4 @@ def overlap_bars(frame: pd.DataFrame) -> go.Figure:
         title_text="Layer, in the order of the model", tickvals=places, ticktext=labels, tickangle=-35, row=2, col=1
     )
     figure.update_yaxes(title_text="Jaccard index (1)", range=[-0.04, 1.04], row=2, col=1)
-    return lay_out(figure, 430 + 26 * len(pairs))
+    return lay_out(figure, 430 + 26 * len(pairs), legend_rows=-(-len(pairs) // 6))

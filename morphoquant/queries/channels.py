@@ -33,8 +33,7 @@ def channel_frame(run: Run, selection: Selection, names: Sequence[str], moments:
     frame = table.unify_dictionaries().to_pandas()
     frame["count"] = frame["count"] - frame["nan_count"] - frame["inf_count"]
     frame = frame[frame["count"] > 0]
-    keys, first, index = _keyed(frame)
-    pooled = keys.iloc[first].reset_index(drop=True)
+    pooled, index = _keyed(frame)
     size = len(pooled)
     pooled["count"] = _total(frame["count"], index, size).astype(np.int64)
     low, high = np.full(size, np.inf), np.full(size, -np.inf)
@@ -52,14 +51,22 @@ def channel_frame(run: Run, selection: Selection, names: Sequence[str], moments:
     return pooled
 
 
-def _keyed(frame: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
-    """Keys of all rows as plain columns, the first row of each distinct key in sorted order, and each row's key number."""
-    keys = frame[_KEYS].astype({"group": str, "modality": str})
-    codes = [pd.factorize(keys[name], sort=True)[0].astype(np.int64) for name in _KEYS]
-    widths = [int(code.max(initial=0)) + 1 for code in codes]
-    flat = (codes[0] * widths[1] + codes[1]) * widths[2] + codes[2]
-    _, first, index = np.unique(flat, return_index=True, return_inverse=True)
-    return keys, first, index
+def _keyed(frame: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray]:
+    """The distinct keys in the order of their names, as plain columns, and the number of each row's key."""
+    names, ranks = {}, {}
+    for key in ("group", "modality"):
+        categories = frame[key].cat.categories.astype(str)
+        order = np.argsort(categories)
+        names[key] = np.asarray(categories)[order]
+        ranks[key] = np.argsort(order)[frame[key].cat.codes.to_numpy()]
+    channel = frame["channel"].to_numpy(np.int64)
+    width = int(channel.max(initial=0)) + 1
+    flat = (ranks["group"] * len(names["modality"]) + ranks["modality"]) * width + channel
+    distinct, index = np.unique(flat, return_inverse=True)
+    pair, channels = np.divmod(distinct, width)
+    group, modality = np.divmod(pair, max(len(names["modality"]), 1))
+    keys = dict(group=names["group"][group], modality=names["modality"][modality], channel=channels)
+    return pd.DataFrame(keys), index
 
 
 def _total(values: pd.Series, index: np.ndarray, size: int) -> np.ndarray:
@@ -70,8 +77,9 @@ def by_input(frame: pd.DataFrame):
     """Yields ((group, modality), rows) of a frame sorted by these keys, without copying."""
     if frame.empty:
         return
-    change = (frame["group"] != frame["group"].shift()) | (frame["modality"] != frame["modality"].shift())
-    starts = [*np.flatnonzero(change.to_numpy()), len(frame)]
+    group, modality = (pd.factorize(frame[name])[0] for name in ("group", "modality"))
+    change = np.flatnonzero((np.diff(group) != 0) | (np.diff(modality) != 0)) + 1
+    starts = [0, *change, len(frame)]
     for start, end in zip(starts, starts[1:], strict=False):
         rows = frame.iloc[start:end]
         yield (rows["group"].iat[0], rows["modality"].iat[0]), rows

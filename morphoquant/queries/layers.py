@@ -37,14 +37,21 @@ def layers(run: Run, selection: Selection) -> pd.DataFrame:
     if frame.empty:
         wanted = " ".join(str(part) for part in (selection.component, selection.role) if part)
         raise StoreError(f"run {run.run_id!r} has no layer in {wanted!r}: choose another component or role.")
-    return frame.reset_index(drop=True)
+    return _shortened(frame).reset_index(drop=True)
+
+
+def _shortened(frame: pd.DataFrame) -> pd.DataFrame:
+    """`frame` with labels without the component where those are unique."""
+    short = frame["layer"].map(short_name)
+    return frame if short.duplicated().any() else frame.assign(label=short)
 
 
 def groups(run: Run, selection: Selection) -> pd.DataFrame:
     """The shared inputs of the selected layers, one row each, named and placed by their first linear."""
     everything = all_layers(run)
     wanted = set(layers(run, selection)["group"])
-    return everything[(everything["layer"] == everything["group"]) & everything["group"].isin(wanted)].reset_index(drop=True)
+    found = everything[(everything["layer"] == everything["group"]) & everything["group"].isin(wanted)]
+    return _shortened(found).reset_index(drop=True)
 
 
 def group_row(run: Run, layer: str) -> pd.Series:

@@ -59,3 +59,10 @@ def test_marks_refer_to_axes():
     axes = printed(figure)
     assert [text.get_text() for text in axes.texts] == ["a\nb"]
     assert any(list(line.get_ydata()) == [0.5, 0.5] for line in axes.lines)
+
+
+def test_a_title_longer_than_its_axis_is_broken_before_the_unit():
+    title = "A title of an axis that goes on and on for very long (activation units, log scale)"
+    figure = go.Figure(go.Scatter(x=[1], y=[1]), layout=dict(yaxis=dict(title=dict(text=title))))
+    assert printed(figure).get_ylabel() == title.replace(" (", "\n(")
+    assert printed(figure.update_yaxes(title_text="SQNR (dB)")).get_ylabel() == "SQNR (dB)"

@@ -61,7 +61,23 @@ def draw(figure: go.Figure, inches: float, width: str) -> Figure:
     if figure.layout.title.text:
         paper.suptitle(words.text(figure.layout.title.text))
     draw_legend(paper, figure, entries, inches)
+    _break_long_titles(paper)
     return paper
+
+
+def _break_long_titles(paper: Figure) -> None:
+    """Sets titles of upright axes that are longer than their axis in two lines, broken before the unit or a middle word."""
+    paper.draw_without_rendering()
+    for axes in paper.axes:
+        label = axes.yaxis.label
+        text = label.get_text()
+        if "\n" in text or " " not in text or label.get_window_extent().height <= axes.get_window_extent().height * 1.02:
+            continue
+        gaps = [place for place, letter in enumerate(text) if letter == " "]
+        middle = min(gaps, key=lambda place: abs(place - len(text) / 2))
+        unit = text.find(" (")
+        at = unit if unit > len(text) / 4 else middle
+        label.set_text(f"{text[:at]}\n{text[at + 1 :]}")
 
 
 def _is_seen(trace) -> bool:
