@@ -1,0 +1,197 @@
+"""Labels of the rows of one forward: of sequences for the language model, of media for towers and connectors."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from morphoquant.core.modality import PADDING, POSITIONS, Modality, Position, slot
+from morphoquant.hooks.towers import Towers
+from morphoquant.models.labels import ControlTokens, sequence_slots
+
+AUDIO_MASKS = ("feature_attention_mask", "input_features_mask", "audio_attention_mask")
+_MEDIA_INPUTS = {
+    Modality.IMAGE: ("pixel_values",),
+    Modality.VIDEO: ("pixel_values_videos",),
+    Modality.AUDIO: ("input_features", "input_values", "input_audio_embeds"),
+}
+_REST = POSITIONS.index(Position.REST)
+_SAMPLE_SHIFT = 32
+_TOWER_FLAG = 1 << 31
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Labels of a flattened input.
+
+    Attributes:
+        slots: int8 [rows], `PADDING` on padding.
+        keys: int64 [rows], not negative; sample << 32 | token for sequences, and for towers the batch's first sample << 32 |
+            2^31 | row in the batch.
+    """
+
+    slots: Tensor
+    keys: Tensor
+
+
+@dataclass(eq=False)
+class Forward:
+    """What is known of the forward that runs now.
+
+    Attributes:
+        batch: its keyword arguments.
+        slots: int8 [batch, seq].
+        keys: int64 [batch, seq].
+        first_sample: index of its first sequence.
+        visual: what the image placeholder stands for, absent for images.
+        towers: the tower calls.
+        counts: tower rows labelled so far, by (group, modality).
+        made: labels made so far, so that linears with equal rows get one object.
+        masks: patch masks that `made` goes by, held so that no other tensor takes their identity.
+    """
+
+    batch: Mapping[str, Any]
+    slots: Tensor
+    keys: Tensor
+    first_sample: int
+    visual: Modality | Sequence[Modality] | None
+    towers: Towers
+    counts: dict[tuple[str, Modality], int] = field(default_factory=dict)
+    made: dict[Any, Rows] = field(default_factory=dict)
+    masks: list[Tensor | None] = field(default_factory=list)
+
+    @classmethod
+    def begin(
+        cls,
+        config: Any,
+        batch: Mapping[str, Any],
+        control: ControlTokens | None,
+        visual: Modality | Sequence[Modality] | None,
+        towers: Towers,
+        first_sample: int,
+    ) -> "Forward":
+        """Labels the sequences of a forward; with a filled cache its tokens follow earlier ones and none is first.
+
+        Raises:
+            BatchError: no input_ids, or shapes that do not fit.
+        """
+        past = _cached(batch.get("past_key_values"))
+        slots = sequence_slots(config, batch, control, visual)
+        if past:
+            generated = slots.shape[1] == 1
+            text = slot(Modality.TEXT, Position.REST)
+            slots = torch.where(slots < 0, slots, text if generated else slots // len(POSITIONS) * len(POSITIONS) + _REST).to(
+                torch.int8
+            )
+        token = (slots >= 0).long().cumsum(1) - 1 + past
+        sample = torch.arange(first_sample, first_sample + len(slots), device=slots.device)[:, None]
+        return cls(batch, slots, (sample << _SAMPLE_SHIFT) | token.clamp(min=0), first_sample, visual, towers)
+
+    def label(self, group: str, shape: torch.Size, head: bool) -> Rows:
+        """Labels of an input [..., K] of the linear `group`."""
+        if self.towers.active:
+            return self._tower(group, shape)
+        key = ("sequence", shape[:-1], head)
+        if key not in self.made:
+            self.made[key] = self._sequence(shape, head)
+        return self.made[key]
+
+    def _sequence(self, shape: torch.Size, head: bool) -> Rows:
+        slots, keys = self.slots, self.keys
+        rows = shape[:-1].numel()
+        # A head may be given the last tokens alone (logits_to_keep).
+        if head and len(shape) == 3 and shape[0] == len(slots) and shape[1] < slots.shape[1]:
+            slots, keys = slots[:, -shape[1] :], keys[:, -shape[1] :]
+        if rows != slots.numel() or (len(shape) == 3 and shape[:2] != slots.shape):
+            unknown = torch.full((rows,), slot(Modality.UNKNOWN, Position.REST), dtype=torch.int8, device=slots.device)
+            return Rows(unknown, self._tower_keys(rows, 0, slots.device))
+        return Rows(slots.reshape(-1).contiguous(), keys.reshape(-1).contiguous())
+
+    def _tower(self, group: str, shape: torch.Size) -> Rows:
+        modality = self._modality()
+        rows = shape[:-1].numel()
+        start = self.counts.get((group, modality), 0)
+        self.counts[group, modality] = start + rows
+        mask = self.towers.patch_mask
+        key = ("tower", shape[:-1], modality, start, id(mask))
+        if key not in self.made:
+            slots = torch.full(shape[:-1], slot(modality, Position.REST), dtype=torch.int8, device=self.slots.device)
+            if len(shape) == 3:
+                slots[:, 0] = slot(modality, Position.FIRST)
+                slots = self._without_padding(slots, modality, mask)
+            self.made[key] = Rows(slots.reshape(-1), self._tower_keys(rows, start, slots.device))
+            self.masks.append(mask)
+        return self.made[key]
+
+    def _tower_keys(self, rows: int, start: int, device: torch.device) -> Tensor:
+        base = (self.first_sample << _SAMPLE_SHIFT) | _TOWER_FLAG
+        return base + start + torch.arange(rows, device=device)
+
+    def _modality(self) -> Modality:
+        """What the running tower's rows are; unknown unless one answer is left."""
+        candidates = self.towers.candidates
+        if len(candidates) > 1:
+            given = [m for m in candidates if any(self.batch.get(name) is not None for name in _MEDIA_INPUTS[m])]
+            candidates = tuple(given)
+        if len(candidates) != 1:
+            return Modality.UNKNOWN
+        if candidates[0] is Modality.IMAGE and self.visual is not None:
+            stands_for = {Modality(self.visual)} if isinstance(self.visual, str) else {Modality(name) for name in self.visual}
+            return stands_for.pop() if len(stands_for) == 1 else Modality.UNKNOWN
+        return candidates[0]
+
+    def _without_padding(self, slots: Tensor, modality: Modality, patch_mask: Tensor | None) -> Tensor:
+        """Marks padded rows of [media, rows]; where a mask cannot be brought to the rows, all are unknown."""
+        if patch_mask is not None and patch_mask.shape == slots.shape:
+            return slots.masked_fill(~patch_mask.to(slots.device), PADDING)
+        if modality is not Modality.AUDIO:
+            return slots
+        mask = next((self.batch[name] for name in AUDIO_MASKS if isinstance(self.batch.get(name), Tensor)), None)
+        if mask is None or bool(mask.bool().all()):
+            return slots
+        lengths = _lengths(mask.reshape(-1, mask.shape[-1]), slots.shape[1], self.towers.model)
+        if lengths is None or len(lengths) != len(slots):
+            return torch.full_like(slots, slot(Modality.UNKNOWN, Position.REST))
+        real = torch.arange(slots.shape[1], device=slots.device) < lengths.to(slots.device)[:, None]
+        return slots.masked_fill(~real, PADDING)
+
+
+def _cached(past: Any) -> int:
+    """Tokens that a cache holds already."""
+    if past is None:
+        return 0
+    if hasattr(past, "get_seq_length"):
+        return int(past.get_seq_length())
+    return int(past[0][0].shape[-2])
+
+
+def _lengths(mask: Tensor, rows: int, model: nn.Module) -> Tensor | None:
+    """Real rows of each clip where the tower has `rows`: by the model's own rule of its strides, else by halving.
+
+    Args:
+        mask: [clips, frames], 1 where there is sound.
+        rows: of each clip in the tower, padding included.
+        model: searched for `_get_feat_extract_output_lengths`.
+    """
+    lengths, frames = mask.bool().sum(-1), torch.tensor([mask.shape[-1]], device=mask.device)
+    for module in model.modules():
+        rule = getattr(module, "_get_feat_extract_output_lengths", None)
+        if rule is None:
+            continue
+        for whole, real in zip(_stages(rule(frames)), _stages(rule(lengths)), strict=True):
+            if int(whole) == rows:
+                return real
+    whole = int(frames)
+    while whole >= rows:
+        if whole == rows:
+            return lengths
+        if whole == 1:
+            break
+        whole, lengths = (whole - 1) // 2 + 1, (lengths - 1) // 2 + 1
+    return None
+
+
+def _stages(found: Any) -> tuple[Tensor, ...]:
+    return tuple(found) if isinstance(found, tuple | list) else (found,)

@@ -1,0 +1,73 @@
+import numpy as np
+import torch
+from tiny_models import MODELS
+
+from morphoquant.core.modality import Modality, Position, slot
+from morphoquant.hooks.collector import Collector
+from morphoquant.hooks.modality_hooks import ModalityHooks
+
+
+def capture(model, batches, first_sample=0):
+    collector = Collector(keep_rows=4, seed=3)
+    with ModalityHooks(model, collector, first_sample=first_sample) as hooks:
+        for batch in batches:
+            hooks.run(batch)
+    return collector, hooks
+
+
+def test_statistics_are_those_of_the_real_inputs():
+    model, batch, sequences = MODELS["qwen2_5_omni"]()
+    seen = []
+    down = model.get_submodule("model.language_model.layers.1.mlp.down_proj")
+    handle = down.register_forward_pre_hook(lambda module, args: seen.append(args[0].clone()))
+    collector, hooks = capture(model, [batch])
+    handle.remove()
+    assert set(collector.stats) == {layer.group for layer in hooks.layers}
+    rows = collector.stats["model.language_model.layers.1.mlp.down_proj"].rows()
+    ids, mask = batch["input_ids"], batch["attention_mask"].bool()
+    for modality, index in ((Modality.IMAGE, 90), (Modality.AUDIO, 91), (Modality.VIDEO, 92)):
+        x = seen[0][(ids == index) & mask].double().numpy()
+        stats = rows[slot(modality, Position.REST)].channel_stats
+        assert (stats["count"] == len(x)).all()
+        np.testing.assert_array_equal(stats["max"], x.max(0))
+        np.testing.assert_array_equal(stats["min"], x.min(0))
+        np.testing.assert_allclose(stats["mean"], x.mean(0), rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(stats["m2"], ((x - x.mean(0)) ** 2).sum(0), rtol=1e-9)
+
+
+def test_halves_merged_equal_the_whole():
+    model, batch, _ = MODELS["qwen2_5_vl"]()
+    other = {name: value.clone() for name, value in batch.items()}
+    other["pixel_values"] += 1
+    other["pixel_values_videos"] -= 1
+    whole, _ = capture(model, [batch, other])
+    first, _ = capture(model, [batch])
+    second, _ = capture(model, [other], first_sample=2)
+    second.merge(first)
+    assert second.stats.keys() == whole.stats.keys()
+    for group, stats in whole.stats.items():
+        ours, theirs = second.stats[group].rows(), stats.rows()
+        assert ours.keys() == theirs.keys()
+        for label in theirs:
+            for name in ("count", "min", "max"):
+                np.testing.assert_array_equal(ours[label].channel_stats[name], theirs[label].channel_stats[name])
+            np.testing.assert_allclose(ours[label].channel_stats["m2"], theirs[label].channel_stats["m2"], rtol=1e-6)
+            for name in ("bins", "counts", "largest"):
+                np.testing.assert_array_equal(ours[label].histograms[name].values, theirs[label].histograms[name].values)
+            np.testing.assert_array_equal(ours[label].token_sample["priority"], theirs[label].token_sample["priority"])
+
+
+def test_memory_does_not_grow_with_samples():
+    model, batch, _ = MODELS["qwen2_5_vl"]()
+    few, _ = capture(model, [batch])
+    many, _ = capture(model, [batch] * 10)
+    assert many.nbytes == few.nbytes
+
+
+def test_the_model_computes_what_it_did_before():
+    model, batch, _ = MODELS["llava_onevision"]()
+    with torch.no_grad():
+        bare = model(**batch).logits
+    with ModalityHooks(model, Collector()) as hooks:
+        watched = hooks.run(batch).logits
+    assert torch.equal(bare, watched)
