@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from morphoquant.ui.error_figures import compare_figures, compare_table
+from morphoquant.ui.error_figures import SIMULATED, compare_figures, compare_table
 from morphoquant.ui.headline import headline
 from morphoquant.ui.navigate import to_layer
 from morphoquant.ui.page import open_page, sentences
@@ -12,6 +12,7 @@ from morphoquant.ui.tables import table_panel
 scene = open_page("Which method keeps which modality best?", ("compare_methods", "compare_depth"))
 with sentences():
     headline(compare_figures(scene))
+st.caption(SIMULATED)
 panel(scene, "compare_methods")
 panel(scene, "compare_depth", on_click=to_layer("pages/layer_error.py"))
 with sentences(), st.container(border=True):

@@ -9,12 +9,15 @@ from morphoquant.ui.navigate import to_layer
 from morphoquant.ui.page import open_page, sentences
 from morphoquant.ui.panel import panel
 
-scene = open_page("Do the grid's levels stand where the values are?", ("grid_placement", "alpha_search", "grid_use"))
+scene = open_page(
+    "Do the grid's levels stand where the values are?", ("grid_placement", "alpha_search", "codes_used", "grid_use")
+)
 with sentences():
     scene = at_some_layer(scene)
     headline(grid_figures(scene))
 panel(scene, "grid_placement")
 panel(scene, "alpha_search", on_click=to_layer())
+panel(scene, "codes_used")
 panel(scene, "grid_use", on_click=to_layer())
 if st.toggle(
     "Predict this input's SQNR at other bit-widths from its histograms", help="Runs the quantiser over the stored bins."

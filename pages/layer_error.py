@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from morphoquant.ui.error_figures import error_figures
+from morphoquant.ui.error_figures import SIMULATED, error_figures
 from morphoquant.ui.headline import headline
 from morphoquant.ui.navigate import to_layer
 from morphoquant.ui.page import open_page, sentences
@@ -11,6 +11,7 @@ from morphoquant.ui.panel import panel
 scene = open_page("Which layers does quantisation hurt, and for which modality?", ("layer_error", "error_split", "error_sources"))
 with sentences():
     headline(error_figures(scene))
+st.caption(SIMULATED)
 panel(scene, "layer_error", on_click=to_layer())
 with st.container(horizontal=True):
     st.page_link("pages/grid.py", label="Grid of the clicked layer", disabled=scene.address.layer is None)

@@ -12,6 +12,7 @@ from morphoquant.ui.notes import plain
 from morphoquant.ui.page import Scene
 from morphoquant.views.base import VIEWS
 
+SIMULATED = "Simulated quantisation: values are rounded to the grid and computed with in float32; no low-bit kernel runs."
 _POOLED = "Signal-to-noise ratio of the outputs of all shown layers: squared sums are added first, decibels are never averaged."
 
 

@@ -37,11 +37,10 @@ def _words(entry: RunEntry, headers: Sequence[RunHeader]) -> str:
     header = entry.header
     if header is None:
         return "damaged run"
-    words = [title(header), *_differing_fields(header, headers)]
+    state = "" if header.status == "finished" else f"{header.status}: "
+    words = [f"{state}{title(header)}", *_differing_fields(header, headers)]
     if header.plan.kind == "capture":
         words.append(header.created[:10])
-    if header.status != "finished":
-        words.append(header.status)
     if header.stored:
         words.append("stored")
     return ", ".join(words)

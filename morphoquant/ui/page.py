@@ -68,6 +68,7 @@ def sentences() -> Iterator[None]:
         st.stop()
     except MorphoQuantError as error:
         problem(error)
+        st.button("Clear run and filters", key="clear_address", on_click=session.go, args=(Address(),))
         st.stop()
 
 

@@ -15,7 +15,12 @@ from morphoquant.ui.numbers import when
 
 
 def empty(cache: Path, wanted: str) -> None:
-    """No run of the wanted kind ("capture" or "quantize")."""
+    """No run of the wanted kind ("capture" or "quantize"); a job that may be making one is shown."""
+    busy = _running_job(cache)
+    if busy:
+        note("There is nothing to show yet: a job is running.")
+        job_panel(busy.job_id, cache)
+        return
     if wanted == "capture":
         note("This cache holds no capture yet. A capture runs a model once and keeps the statistics that every page here reads.")
         st.markdown("The demo fetches a small text, image, audio and video model, captures it and quantises it to w4a4:")
@@ -35,9 +40,9 @@ def empty(cache: Path, wanted: str) -> None:
 def running(header: RunHeader, cache: Path) -> None:
     """A run that has no tables yet."""
     note(f"This run is not finished. It was started at {when(header.created)}.")
-    job = next((job for job in jobs.list_jobs(cache) if job.status == "running"), None)
-    if job:
-        job_panel(job.job_id, cache)
+    busy = _running_job(cache)
+    if busy:
+        job_panel(busy.job_id, cache)
         return
     if header.shards:
         st.markdown(f"{header.shards[-1][1]} batches are stored.")
@@ -62,3 +67,7 @@ def damaged(entry: RunEntry) -> None:
     st.error("This run cannot be read.")
     st.code(entry.problem or "no reason is known", language=None, wrap_lines=True)
     st.markdown("Other runs are in the menu at the left.")
+
+
+def _running_job(cache: Path) -> jobs.Job | None:
+    return next((job for job in jobs.list_jobs(cache) if job.status == "running"), None)

@@ -23,8 +23,15 @@ pytestmark = pytest.mark.browser
 ROOT = Path(__file__).parents[2]
 PICTURES = Path(os.environ.get("MORPHOQUANT_SCREENSHOTS", ROOT / "build" / "screenshots"))
 CHROMIUM = os.environ.get("MORPHOQUANT_CHROMIUM", "/usr/bin/chromium")
-PAGES = ("overview", "distribution", "masks", "grid", "layer_error", "compare", "new_run")
-WITH_FIGURES = PAGES[:-1]
+PAGES = {
+    "overview": ("Overview", "Where are this model's outliers, and in which modality?"),
+    "distribution": ("Distribution morphology", "What shape do the activations have, modality by modality?"),
+    "masks": ("Outlier masks", "Are the outlier channels of one modality those of another?"),
+    "grid": ("Grid placement", "Do the grid's levels stand where the values are?"),
+    "layer_error": ("Layer error", "Which layers does quantisation hurt, and for which modality?"),
+    "compare": ("Compare", "Which method keeps which modality best?"),
+    "new_run": ("New run", "What shall be run next?"),
+}
 _ARGUMENTS = [
     "--headless",
     "--no-sandbox",
@@ -96,9 +103,12 @@ def _until_up(address: str, seconds: float = 60.0) -> None:
 
 def _open(page: Page, address: str) -> None:
     page.goto(address)
+    _settled(page)
+
+
+def _settled(page: Page) -> None:
     page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"] h1', timeout=_SLOW)
     page.wait_for_function("document.querySelectorAll('[data-testid=stSkeleton]').length === 0", timeout=_SLOW)
-    page.wait_for_timeout(600)
 
 
 def _is_clean(page: Page) -> None:
@@ -106,35 +116,63 @@ def _is_clean(page: Page) -> None:
     expect(page.locator('[data-testid="stAlertContentError"]')).to_have_count(0)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 1920])
-def test_every_page_opens_clean(server, browser, scheme, width):
-    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
+def test_the_first_link_after_a_start_leads_to_its_page(server, browser):
+    page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
+    _open(page, f"{server}/distribution?first=1&modality=text")
+    page.get_by_role("link", name="Outlier masks").wait_for(timeout=_SLOW)
+    expect(page.locator("h1")).to_have_text("What shape do the activations have, modality by modality?")
+    assert "first=1" in page.url and "modality=text" in page.url and "/distribution" in page.url
+    page.context.close()
+
+
+def test_a_click_on_a_layer_goes_down_to_its_distribution(server, browser):
+    page = browser.new_context(viewport={"width": 1280, "height": 1200}).new_page()
+    _open(page, server)
+    page.locator(".js-plotly-plot .bars .point").first.wait_for(timeout=_SLOW)
+    page.locator(".js-plotly-plot .bars .point").first.click(force=True)
+    page.wait_for_url("**/distribution?*layer=*", timeout=_SLOW)
+    expect(page.locator("h1")).to_have_text("What shape do the activations have, modality by modality?", timeout=_SLOW)
+    _is_clean(page)
+    page.context.close()
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1920)])
+def test_every_page_opens_clean_and_saves_a_pdf_that_opens(server, browser, scheme, width):
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, accept_downloads=True)
     page = context.new_page()
     PICTURES.mkdir(parents=True, exist_ok=True)
-    for name in PAGES:
-        page.set_viewport_size({"width": width, "height": 800})
-        _open(page, f"{server}/{'' if name == 'overview' else name}")
+    _open(page, server)
+    for name, (link, question) in PAGES.items():
+        page.get_by_role("link", name=link, exact=True).click()
+        expect(page.locator("h1")).to_have_text(question, timeout=_SLOW)
+        _settled(page)
         _is_clean(page)
-        page.screenshot(path=PICTURES / f"{name}-{scheme}-{width}.png")
-        page.set_viewport_size({"width": width, "height": 2600})
-        page.wait_for_timeout(500)
-        page.screenshot(path=PICTURES / f"{name}-{scheme}-{width}-whole.png")
         charts = page.locator(".js-plotly-plot").count()
         assert charts == 0 if name == "new_run" else charts >= 2, f"{name}: {charts} charts"
+        _picture(page, name, f"{scheme}-{width}")
+        if scheme == "light" and charts:
+            _saves_a_pdf(page, name)
     context.close()
 
 
-@pytest.mark.parametrize("name", WITH_FIGURES)
-def test_a_pdf_saved_from_each_page_opens(server, browser, name):
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
-    page = context.new_page()
-    _open(page, f"{server}/{'' if name == 'overview' else name}")
+def _picture(page: Page, name: str, suffix: str) -> None:
+    """The first screen, and the whole page."""
+    size = page.viewport_size
+    page.wait_for_timeout(400)
+    page.screenshot(path=PICTURES / f"{name}-{suffix}.png")
+    tall = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
+    page.set_viewport_size({"width": size["width"], "height": max(size["height"], tall)})
+    page.wait_for_timeout(400)
+    page.screenshot(path=PICTURES / f"{name}-{suffix}-whole.png")
+    page.set_viewport_size(size)
+
+
+def _saves_a_pdf(page: Page, name: str) -> None:
     page.get_by_role("button", name="Save", exact=True).first.click()
     with page.expect_download(timeout=_SLOW) as download:
         page.get_by_role("button", name="PDF", exact=True).first.click()
     reader = PdfReader(io.BytesIO(Path(download.value.path()).read_bytes()))
-    assert len(reader.pages) == 1
-    assert reader.pages[0].extract_text().strip()
+    assert len(reader.pages) == 1, name
+    assert reader.pages[0].extract_text().strip(), name
     assert download.value.suggested_filename.endswith(".pdf")
-    context.close()
+    page.keyboard.press("Escape")
