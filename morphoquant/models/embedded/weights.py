@@ -11,8 +11,8 @@ from transformers.utils import logging
 
 from morphoquant.core.errors import ModelError
 from morphoquant.models.embedded.configuration import OmniDemoConfig
-from morphoquant.models.embedded.folder import WEIGHTS
 from morphoquant.models.embedded.modeling import OmniDemoForConditionalGeneration
+from morphoquant.models.embedded.parts import WEIGHTS
 
 CONNECTORS = Path(__file__).with_name("connectors.safetensors")
 CONNECTOR_PARTS = ("model.image_projector.", "model.video_projector.", "model.audio_projector.", "model.frame_order.")

@@ -1,0 +1,98 @@
+"""Samples to a batch through a processor's own chat template, or through a tokenizer's for a model of text alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from PIL import Image
+
+from morphoquant.core.errors import BatchError
+from morphoquant.core.modality import Modality
+from morphoquant.data.sample import Part, Sample
+
+# Attribute of a processor -> the modality that it prepares.
+_PREPARES = {
+    "image_processor": Modality.IMAGE,
+    "video_processor": Modality.VIDEO,
+    "feature_extractor": Modality.AUDIO,
+    "audio_processor": Modality.AUDIO,
+}
+
+
+def prepared_modalities(processor: Any) -> frozenset[Modality]:
+    """What a processor can prepare; text always."""
+    found = {modality for name, modality in _PREPARES.items() if getattr(processor, name, None) is not None}
+    return frozenset({Modality.TEXT, *found})
+
+
+@dataclass(frozen=True, eq=False)
+class MessageEncoder:
+    """Makes batches of a model from the hub or a folder. Parts of other modalities than `modalities` are left out.
+
+    Attributes:
+        processor: a transformers processor, or a tokenizer.
+        modalities: that model and processor take.
+    """
+
+    processor: Any
+    modalities: frozenset[Modality]
+
+    def __call__(self, samples: Sequence[Sample], *, answers: bool = True) -> dict[str, torch.Tensor]:
+        """A batch for the model's forward, padded where samples differ in length.
+
+        Args:
+            samples: one sequence each.
+            answers: close each sample that has an answer with it.
+
+        Raises:
+            BatchError: there is no sample, nothing is left of one, or the processor refuses it.
+        """
+        if not samples:
+            raise BatchError("there is no sample to encode: give at least one.")
+        talks = [self._messages(sample, answers) for sample in samples]
+        opened = all(talk[-1]["role"] == "user" for talk in talks)
+        tokenizer = getattr(self.processor, "tokenizer", self.processor)
+        if tokenizer.pad_token is None:
+            tokenizer.pad_token = tokenizer.eos_token
+        try:
+            if tokenizer is self.processor:
+                return self._texts(talks, opened)
+            batch = self.processor.apply_chat_template(
+                talks, tokenize=True, return_dict=True, return_tensors="pt", padding=True, add_generation_prompt=opened
+            )
+        except (ValueError, TypeError, ImportError, KeyError) as error:
+            kinds = ", ".join(sorted({sample.kind for sample in samples}))
+            raise BatchError(f"the model's processor cannot encode samples of kind {kinds} ({_first_line(error)}).") from error
+        return {name: value for name, value in batch.items() if isinstance(value, torch.Tensor)}
+
+    def _texts(self, talks: list[list[dict]], opened: bool) -> dict[str, torch.Tensor]:
+        plain = [[{**turn, "content": "\n".join(part["text"] for part in turn["content"])} for turn in talk] for talk in talks]
+        if self.processor.chat_template is None:  # a base model: the bare text
+            texts = ["\n".join(turn["content"] for turn in talk) for talk in plain]
+            encoded = self.processor(texts, padding=True, return_tensors="pt")
+        else:
+            encoded = self.processor.apply_chat_template(
+                plain, tokenize=True, return_dict=True, return_tensors="pt", padding=True, add_generation_prompt=opened
+            )
+        return {name: encoded[name] for name in ("input_ids", "attention_mask")}
+
+    def _messages(self, sample: Sample, answers: bool) -> list[dict]:
+        parts = [_content(part) for part in sample.parts if part.modality in self.modalities]
+        if not parts:
+            raise BatchError(
+                f"nothing is left of sample {sample.id!r}: the model takes {', '.join(sorted(self.modalities))} only."
+            )
+        talk = [{"role": "user", "content": parts}]
+        if answers and sample.answer is not None:
+            talk.append({"role": "assistant", "content": [{"type": "text", "text": sample.answer}]})
+        return talk
+
+
+def _content(part: Part) -> dict[str, Any]:
+    value = Image.fromarray(part.value) if part.modality is Modality.IMAGE else part.value
+    return {"type": str(part.modality), str(part.modality): value}
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
