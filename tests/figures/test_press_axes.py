@@ -61,6 +61,13 @@ def test_marks_refer_to_axes():
     assert any(list(line.get_ydata()) == [0.5, 0.5] for line in axes.lines)
 
 
+def test_crowded_labels_are_turned_and_others_are_not():
+    long, short = ([f"{word} {i}" for i in range(6)] for word in ("morphoquant (variant=paper) w4a4", "a"))
+    for names, turned in ((long, {35.0}), (short, {0.0})):
+        axes = printed(go.Figure(go.Bar(x=names, y=[1] * 6)))
+        assert {label.get_rotation() for label in axes.get_xticklabels()} == turned
+
+
 def test_a_title_longer_than_its_axis_is_broken_before_the_unit():
     title = "A title of an axis that goes on and on for very long (activation units, log scale)"
     figure = go.Figure(go.Scatter(x=[1], y=[1]), layout=dict(yaxis=dict(title=dict(text=title))))

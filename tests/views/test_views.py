@@ -67,7 +67,7 @@ def test_a_view_prints(small_runs, name):
 @pytest.mark.parametrize("name", ["compare_methods", "outlier_mask", "grid_placement"])
 def test_a_view_goes_into_every_format(small_runs, name):
     frame, figure = ask(small_runs, name, LANGUAGE)
-    starts = {".pdf": b"%PDF", ".svg": b"<?xml", ".png": b"\x89PNG", ".html": b"<html>"}
+    starts = {".pdf": b"%PDF", ".svg": b"<?xml", ".png": b"\x89PNG", ".html": b"<!doctype html>"}
     for suffix in FORMATS:
         assert render(figure, frame, suffix, "double").startswith(starts.get(suffix, b""))
 

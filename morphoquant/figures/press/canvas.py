@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 from morphoquant.figures.press import axes as axis_words
 from morphoquant.figures.press import words
 from morphoquant.figures.press.bars import draw_bars
+from morphoquant.figures.press.fit import fit
 from morphoquant.figures.press.grid import panels_of, place
 from morphoquant.figures.press.heat import draw_bar, draw_heat
 from morphoquant.figures.press.legend import draw_legend
@@ -61,26 +62,5 @@ def draw(figure: go.Figure, inches: float, width: str) -> Figure:
     if figure.layout.title.text:
         paper.suptitle(words.text(figure.layout.title.text))
     draw_legend(paper, figure, entries, inches)
-    _break_long_titles(paper)
+    fit(paper)
     return paper
-
-
-def _break_long_titles(paper: Figure) -> None:
-    """Sets titles of upright axes that are longer than their axis in two lines, broken before the unit or a middle word."""
-    paper.draw_without_rendering()
-    for axes in paper.axes:
-        label = axes.yaxis.label
-        text = label.get_text()
-        if "\n" in text or " " not in text or label.get_window_extent().height <= axes.get_window_extent().height * 1.02:
-            continue
-        gaps = [place for place, letter in enumerate(text) if letter == " "]
-        middle = min(gaps, key=lambda place: abs(place - len(text) / 2))
-        unit = text.find(" (")
-        at = unit if unit > len(text) / 4 else middle
-        label.set_text(f"{text[:at]}\n{text[at + 1 :]}")
-
-
-def _is_seen(trace) -> bool:
-    if trace.visible not in (None, True) or trace.opacity == 0:
-        return False
-    return not (trace.type == "scatter" and trace.mode == "markers" and trace.marker.opacity == 0)
