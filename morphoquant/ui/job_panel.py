@@ -6,6 +6,7 @@ import streamlit as st
 
 from morphoquant.ui import jobs
 from morphoquant.ui.launch import shown
+from morphoquant.ui.navigate import open_run
 from morphoquant.ui.notes import problem
 from morphoquant.ui.numbers import duration, when
 
@@ -29,6 +30,8 @@ def _draw(job_id: str, cache: Path, was_running: bool) -> None:
         _state(job)
         if job.status == "running":
             st.button("Cancel this job", key=f"cancel_{job_id}", on_click=jobs.cancel, args=(job_id, cache))
+        if job.status == "finished" and job.run_id and st.button("Open its run", key=f"open_{job_id}"):
+            open_run(job.run_id)
         log = jobs.log_tail(job_id, cache)
         if log:
             with st.expander("Log", expanded=job.status in ("running", "failed")):

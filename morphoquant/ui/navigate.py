@@ -6,6 +6,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from morphoquant.ui import session
+from morphoquant.ui.address import Address
 
 _NEXT, _ENTERED = "morphoquant.next_page", "morphoquant.entered"
 
@@ -23,6 +24,13 @@ def to_layer(page: str | None = None) -> Callable[[str | None, int | None], None
             st.session_state[_NEXT] = (page, {})
 
     return handle
+
+
+def open_run(run_id: str) -> None:
+    """Leaves for the page that shows a run first, with no filter left over from another one."""
+    capture = run_id.startswith("capture-")
+    session.go(Address(capture=run_id) if capture else Address(run=run_id))
+    st.switch_page("pages/overview.py" if capture else "pages/layer_error.py")
 
 
 def entered() -> None:

@@ -1,6 +1,7 @@
 """Every page on a whole cache, an empty one, and on runs in every other state; links; clicks. No page ends in a traceback."""
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -209,8 +210,6 @@ def test_new_run_refuses_a_model_without_a_name(whole):
 
 
 def test_a_running_job_is_shown_on_a_new_page_and_can_be_cancelled(cache):
-    import sys
-
     job_id = jobs.start([sys.executable, "-c", "import time; print('hello from the job', flush=True); time.sleep(60)"], cache)
     try:
         app = open_at("new_run")
@@ -223,9 +222,22 @@ def test_a_running_job_is_shown_on_a_new_page_and_can_be_cancelled(cache):
         jobs.cancel(job_id, cache)
 
 
-def test_a_second_job_is_refused_in_words(cache):
-    import sys
+def test_a_finished_job_leads_to_its_run(whole_cache, cache):
+    shutil.copytree(whole_cache, cache, dirs_exist_ok=True)
+    run = next((cache / "runs").glob("rtn-w4a8*")).name
+    write = (
+        f"import json, os; json.dump(dict(status='finished', run_id='{run}'), open(os.environ['MORPHOQUANT_PROGRESS_FILE'], 'w'))"
+    )
+    job_id = jobs.start([sys.executable, "-c", write], cache)
+    while jobs.status(job_id, cache).status == "running":
+        pass
+    app = open_at("new_run")
+    app.button(key=f"open_{job_id}").click().run()
+    assert not app.exception and app.title[0].value == QUESTIONS["layer_error"]
+    assert app.selectbox(key="morphoquant.widget.run").value == run
 
+
+def test_a_second_job_is_refused_in_words(cache):
     job_id = jobs.start([sys.executable, "-c", "import time; time.sleep(60)"], cache)
     try:
         with pytest.raises(StoreError, match=job_id):
