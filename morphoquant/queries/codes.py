@@ -38,6 +38,7 @@ def codes_used(run: Run, capture: Run, selection: Selection, layer: str) -> pd.D
         raise StoreError(f"run {capture.run_id!r} keeps no histogram of {group!r} for this selection: choose another layer.")
     grids = channel_grids(run, layer).set_index("channel")
     frame = _occupied(table, grids)
+    # nunique skips the null code of bypassed values, so that a channel that bypasses whole uses 0 codes.
     counted = frame.groupby(["modality", "channel"], sort=True)["code"].nunique().rename("used").reset_index()
     width = (grids["code_high"] - grids["code_low"] + 1).rename("available")
     counted = counted.merge(width, left_on="channel", right_index=True).sort_values("channel")
@@ -46,7 +47,7 @@ def codes_used(run: Run, capture: Run, selection: Selection, layer: str) -> pd.D
 
 
 def _occupied(table: pa.Table, grids: pd.DataFrame) -> pd.DataFrame:
-    """One row for each occupied (modality, channel, bin): modality, channel, code."""
+    """One row for each occupied (modality, channel, bin): modality, channel, code (null where the values bypass)."""
     import torch
 
     from morphoquant.quant.grid import UniformGrid
@@ -64,5 +65,5 @@ def _occupied(table: pa.Table, grids: pd.DataFrame) -> pd.DataFrame:
         int(grids["code_low"].iloc[0]),
         int(grids["code_high"].iloc[0]),
     )
-    codes = levels.codes(torch.tensor(centre)).numpy().astype(np.int64)
-    return pd.DataFrame(dict(modality=modality[kept], channel=channel[kept], code=codes[kept]))
+    codes = levels.codes(torch.tensor(centre)).numpy()
+    return pd.DataFrame(dict(modality=modality, channel=channel, code=np.where(kept, codes, np.nan)))

@@ -182,3 +182,14 @@ def test_the_capture_behind_a_quantize_run_is_found(small_runs):
     assert capture_of(small_runs.store, [small_runs.rtn4]).run_id == small_runs.capture.run_id
     with pytest.raises(StoreError, match="no run is chosen"):
         capture_of(small_runs.store, [])
+
+
+def test_a_channel_that_bypasses_whole_uses_no_code(small_runs, monkeypatch):
+    from morphoquant.queries import codes
+
+    grids = codes.channel_grids(small_runs.searched, Q2)
+    masked = int(grids.loc[grids["masked"], "channel"].iat[0])
+    monkeypatch.setattr(codes, "channel_grids", lambda run, layer: grids.assign(bypass_limit=grids["bypass_limit"] * 0))
+    frame = codes_used(small_runs.searched, small_runs.capture, LANGUAGE, Q2)
+    used = frame[frame["channel"] == masked]["used"].tolist()
+    assert used == [0] * 4 and (frame[frame["channel"] != masked]["used"] > 0).all()

@@ -64,3 +64,9 @@ def draw(figure: go.Figure, inches: float, width: str) -> Figure:
     draw_legend(paper, figure, entries, inches)
     fit(paper)
     return paper
+
+
+def _is_seen(trace) -> bool:
+    if trace.visible not in (None, True) or trace.opacity == 0:
+        return False
+    return not (trace.type == "scatter" and trace.mode == "markers" and trace.marker.opacity == 0)
