@@ -34,8 +34,7 @@ def panel(scene: Scene, name: str, on_click: Click | None = None, slot: str = ""
     view, key = VIEWS[name], f"{name}{slot}"
     with st.container(border=True):
         head, measure, export = st.columns([6, 3, 1], vertical_alignment="center")
-        subject = scene.address.layer if "layer" in view.takes else None
-        head.markdown(f"**{view.title}**" + (f", {_plain(short_name(subject))}" if subject else ""))
+        head.markdown(f"**{view.title}**{_subject(scene, view)}")
         with measure:
             _measure(scene, view, key)
         try:
@@ -107,6 +106,8 @@ def _file_name(scene: Scene, view: View) -> str:
     return "-".join(parts)
 
 
-def _plain(text: str) -> str:
-    """A name as it stands, whatever Markdown would read into it."""
-    return f"`{text.replace('`', '')}`"
+def _subject(scene: Scene, view: View) -> str:
+    """The layer and channel that the figure is of, for its title."""
+    layer, channel = scene.address.layer, scene.address.channel
+    words = f", {plain(short_name(layer))}" if "layer" in view.takes and layer else ""
+    return words + (f", channel {channel}" if "channel" in view.takes and channel is not None else "")
