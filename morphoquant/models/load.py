@@ -72,7 +72,16 @@ def load(
         found = LoadedModel(live, encoder, identity, control_tokens(encoder.processor), encoder.modalities)
         if left := [m for m in CONTENT if m not in encoder.modalities]:
             progress(f"{model} takes no {', '.join(left)}: such parts are left out", 0, 0)
-    if not any(isinstance(module, nn.Linear) for module in found.model.modules()):
-        raise ModelError(f"the model {model!r} has no nn.Linear layer: there is nothing to measure in it, choose another model.")
+    check_linear(found.model, model)
     found.model.to(torch.device(device)).eval()
     return found
+
+
+def check_linear(model: nn.Module, name: str) -> None:
+    """Refuses a model in which there is nothing to hook.
+
+    Raises:
+        ModelError: it has no nn.Linear.
+    """
+    if not any(isinstance(module, nn.Linear) for module in model.modules()):
+        raise ModelError(f"the model {name!r} has no nn.Linear layer: there is nothing to measure in it, choose another model.")

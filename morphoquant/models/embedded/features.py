@@ -3,11 +3,10 @@
 What is kept is what a connector reads: joined patches of images and frames, joined encoder frames of sound.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +20,10 @@ from morphoquant.core.progress import Progress, silent
 from morphoquant.models.embedded.connectors import join_frames, join_patches
 from morphoquant.models.embedded.media import mel_features, normalised
 from morphoquant.models.embedded.modeling import OmniDemoModel
-from morphoquant.models.embedded.pixels import resized
-from morphoquant.models.embedded.tasks import POOLS, draw_item
+from morphoquant.models.embedded.tasks import POOLS, draw_sized
+
+# (function, items) -> results in order: the built-in map, or a process pool's imap.
+Spread = Callable[[Callable, Iterable], Iterable]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +48,15 @@ class Features:
 
 
 def features_of(
-    model: OmniDemoModel, pool: str, split: str, count: int, seed: int, folder: Path, workers: int, progress: Progress = silent
+    model: OmniDemoModel,
+    pool: str,
+    split: str,
+    count: int,
+    seed: int,
+    folder: Path,
+    *,
+    spread: Spread = map,
+    progress: Progress = silent,
 ) -> Features:
     """Features of `count` items; read from `folder` if they were computed before.
 
@@ -58,13 +67,13 @@ def features_of(
         count: items.
         seed: of the items.
         folder: where features are kept.
-        workers: processes that draw media; 0 draws in this one.
+        spread: what draws the media, `map` or that of a pool of processes.
         progress: told the items done.
     """
     path = folder / f"{pool}-{split}-{count}-{seed}-{model.config.image_size}-{model.config.frame_size}.safetensors"
     if not path.is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        rows, lengths, answers = _encode(model, pool, _items(pool, split, seed, count, model.config, workers), count, progress)
+        rows, lengths, answers = _encode(model, pool, _items(pool, split, seed, count, model.config, spread), count, progress)
         sibling = path.with_suffix(".tmp")
         ends = torch.tensor([0, *lengths]).cumsum(0)
         save_file({"rows": rows, "starts": ends}, sibling, metadata={"answers": "|".join(answers)})
@@ -74,23 +83,9 @@ def features_of(
         return Features(POOLS[pool].modality, rows, starts, file.metadata()["answers"].split("|"))
 
 
-def _items(pool, split, seed, count, config, workers) -> Iterator[tuple[np.ndarray, str]]:
+def _items(pool, split, seed, count, config, spread) -> Iterator[tuple[np.ndarray, str]]:
     side = config.image_size if POOLS[pool].modality is Modality.IMAGE else config.frame_size
-    make = partial(_prepared, pool, split, seed, side)
-    if not workers:
-        yield from map(make, range(count))
-        return
-    # Spawned, not forked: a process that has started CUDA must not be forked.
-    with get_context("spawn").Pool(workers) as processes:
-        yield from processes.imap(make, range(count), chunksize=64)
-
-
-def _prepared(pool, split, seed, side, index) -> tuple[np.ndarray, str]:
-    medium, answer = draw_item(pool, split, seed, index)
-    if POOLS[pool].modality is Modality.AUDIO:
-        return medium, answer
-    frames = medium[None] if medium.ndim == 3 else medium
-    return np.stack([resized(frame, side) for frame in frames]), answer
+    return iter(spread(partial(draw_sized, pool, split, seed, side), range(count)))
 
 
 @torch.inference_mode()

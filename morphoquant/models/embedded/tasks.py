@@ -12,10 +12,10 @@ import numpy as np
 from morphoquant.core.modality import Modality
 from morphoquant.data import questions, training
 from morphoquant.data.words import DIGIT_WORDS
+from morphoquant.models.embedded.pixels import resized
 
 FRAME_COUNTS = (4, 6, 8)
-SPLITS = ("train", "evaluation")
-SYNTHETIC_HELD_OUT, RECORDED = "evaluation", "recorded"
+RECORDED = "recorded"  # beside the splits of the data: the held-out person's voice
 
 
 @dataclass(frozen=True)
@@ -143,3 +143,12 @@ def draw_item(pool: str, split: str, seed: int, index: int) -> tuple[np.ndarray,
     """Item `index` of a pool: its medium and its answer, the same whatever else is drawn."""
     rng = np.random.default_rng([seed, sorted(POOLS).index(pool), sum(map(ord, split)), index])
     return POOLS[pool].draw(rng, split)
+
+
+def draw_sized(pool: str, split: str, seed: int, side: int, index: int) -> tuple[np.ndarray, str]:
+    """`draw_item` with pictures as uint8 [frames, side, side, 3]; sound as it is."""
+    medium, answer = draw_item(pool, split, seed, index)
+    if POOLS[pool].modality is Modality.AUDIO:
+        return medium, answer
+    frames = medium[None] if medium.ndim == 3 else medium
+    return np.stack([resized(frame, side) for frame in frames]), answer

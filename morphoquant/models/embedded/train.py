@@ -9,7 +9,11 @@ import argparse
 import json
 import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +23,7 @@ from safetensors.torch import load_file, save_file
 from morphoquant.models.embedded.card import write_card
 from morphoquant.models.embedded.compose import Composer
 from morphoquant.models.embedded.evaluate import evaluate
-from morphoquant.models.embedded.features import Features, features_of
+from morphoquant.models.embedded.features import Features, Spread, features_of
 from morphoquant.models.embedded.folder import demo_folder, prepare
 from morphoquant.models.embedded.processor import OmniDemoProcessor
 from morphoquant.models.embedded.tasks import POOLS, RECORDED, TASKS
@@ -63,25 +67,25 @@ def train(recipe: Recipe, folder: Path, work: Path, out: Path, *, device: str, w
         out: where the results go.
         device: "cpu" or "cuda".
         workers: processes that draw media.
-        minutes: of optimisation at most; a training that runs out of them ends early and says so.
+        minutes: of optimisation at most; where they are fewer than the steps need, the learning rate falls with the time.
     """
     torch.set_float32_matmul_precision("high")
     work.mkdir(parents=True, exist_ok=True)
     model = build_model(folder, connectors=None).to(device)
     model.requires_grad_(False)
     processor = OmniDemoProcessor.from_folder(folder)
-    features = _features(model.model, "train", recipe, work, workers)
+    with _spread(workers) as spread:
+        features = _features(model.model, "train", recipe, work, spread)
+        held_out = _features(model.model, "evaluation", recipe, work, spread)
+        people = features_of(model.model, "audio", RECORDED, recipe.held_out, recipe.seed, work / "features", spread=spread)
     log = work / "training.jsonl"
     started = time.monotonic()
-    done = _optimise(Composer(model, processor, features, recipe.noise), recipe, work, log, started + 60 * minutes)
+    done = _optimise(Composer(model, processor, features, recipe.noise), recipe, work, log, 60 * minutes)
     spent = time.monotonic() - started
-    del features
-    held_out = _features(model.model, "evaluation", recipe, work, workers)
     # The shipped file is in 16 bits: that is what is measured.
     save_connectors(model, work / CONNECTORS.name)
     model.load_state_dict({k: v.float() for k, v in load_file(work / CONNECTORS.name).items()}, strict=False)
     results = evaluate(Composer(model, processor, held_out), recipe.seed)
-    people = features_of(model.model, "audio", RECORDED, 200, recipe.seed, work / "features", workers)
     results["audio, a person's voice"] = evaluate(Composer(model, processor, {"audio": people}), recipe.seed, ["audio"])["audio"]
     summary = {"recipe": asdict(recipe), "device": device, "steps": done, "seconds": round(spent), "accuracy": results}
     _say(log, summary)
@@ -92,15 +96,25 @@ def train(recipe: Recipe, folder: Path, work: Path, out: Path, *, device: str, w
     return results
 
 
-def _features(model, split: str, recipe: Recipe, work: Path, workers: int) -> dict[str, Features]:
+@contextmanager
+def _spread(workers: int) -> Iterator[Spread]:
+    """`map`, or that of so many processes. They are spawned: a process that has started CUDA must not be forked."""
+    if not workers:
+        yield map
+        return
+    with get_context("spawn").Pool(workers) as processes:
+        yield partial(processes.imap, chunksize=32)
+
+
+def _features(model, split: str, recipe: Recipe, work: Path, spread: Spread) -> dict[str, Features]:
     counts = {name: round(pool.share * recipe.items) if split == "train" else recipe.held_out for name, pool in POOLS.items()}
     return {
-        name: features_of(model, name, split, count, recipe.seed, work / "features", workers, _show)
+        name: features_of(model, name, split, count, recipe.seed, work / "features", spread=spread, progress=_show)
         for name, count in counts.items()
     }
 
 
-def _optimise(composer: Composer, recipe: Recipe, work: Path, log: Path, deadline: float) -> int:
+def _optimise(composer: Composer, recipe: Recipe, work: Path, log: Path, seconds: float) -> int:
     weights = {n: p for n, p in composer.model.named_parameters() if n.startswith(CONNECTOR_PARTS)}
     for weight in weights.values():
         weight.requires_grad_(True)
@@ -110,16 +124,18 @@ def _optimise(composer: Composer, recipe: Recipe, work: Path, log: Path, deadlin
         log.unlink(missing_ok=True)
     names, shares = list(TASKS), np.array([task.weight for task in TASKS.values()])
     answers = {name: features.answers for name, features in composer.features.items()}
+    started = time.monotonic()
     step = first
     for step in range(first, recipe.steps):
-        if time.monotonic() > deadline:
+        part = max(step / recipe.steps, (time.monotonic() - started) / seconds)
+        if part >= 1:
             print(f"out of time at step {step} of {recipe.steps}", flush=True)
             break
         rng = np.random.default_rng([recipe.seed, 1, step])
         generator = torch.Generator(composer.model.device).manual_seed(recipe.seed * 1_000_003 + step)
         turns = [TASKS[names[at]].make(rng, answers) for at in rng.choice(len(names), recipe.batch, p=shares / shares.sum())]
         for group in optimiser.param_groups:
-            group["lr"] = recipe.rate * _pace(step / recipe.steps, recipe.warmup)
+            group["lr"] = recipe.rate * _pace(part, recipe.warmup)
         logits, wanted = composer(turns, generator)
         loss = torch.nn.functional.cross_entropy(logits, wanted)
         optimiser.zero_grad(set_to_none=True)
