@@ -33,7 +33,7 @@ def run(args) -> str:
     """Runs the demo."""
     from morphoquant.commands import compare, quantize, workload
     from morphoquant.core.spec import QuantSpec
-    from morphoquant.methods.catalog import parse_method
+    from morphoquant.methods.options import parse_method
     from morphoquant.store.run_store import RunStore
 
     pairs = [(parse_method(method), QuantSpec.parse(spec)) for method, spec in PAIRS]

@@ -33,7 +33,7 @@ def add(verbs, shared) -> None:
 def run(args) -> str:
     """Quantises with every method at every spec; runs already in the cache are not repeated."""
     from morphoquant.core.spec import QuantSpec
-    from morphoquant.methods.catalog import parse_method
+    from morphoquant.methods.options import parse_method
 
     pairs = [(parse_method(method), QuantSpec.parse(spec)) for spec in args.spec for method in args.method]
     for method, spec in pairs:

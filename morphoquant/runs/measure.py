@@ -15,6 +15,8 @@ from morphoquant.metrics.grid_use import GridUse
 
 # What of the composition is quantised for each value of the errors table's `source`.
 SOURCES = ("weight", "activation", "both")
+# Inputs kept for the linears that share them; as many as `hooks.sharing` looks back.
+_HELD = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,16 +42,19 @@ class Measure:
     def __init__(self, fits: Sequence[Mapping[str, GroupFit]]):
         self.fits = fits
         self.results = [Measured({}, {}) for _ in fits]
-        self._inputs: list[tuple[Tensor, Tensor] | None] = []
+        self._inputs: dict[str, list[tuple[Tensor, Tensor] | None]] = {}
 
     def on_input(self, group: str, module: nn.Linear, x: Tensor, slots: Tensor, keys: Tensor) -> None:
         """Quantises a shared input [rows, K] once a fit and adds up its error."""
-        self._inputs = [
-            self._input(fits.get(group), done, group, x, slots) for fits, done in zip(self.fits, self.results, strict=True)
-        ]
+        self._inputs.pop(group, None)
+        if len(self._inputs) == _HELD:
+            self._inputs.pop(next(iter(self._inputs)))
+        pairs = zip(self.fits, self.results, strict=True)
+        self._inputs[group] = [self._input(fits.get(group), done, group, x, slots) for fits, done in pairs]
 
     def on_linear(self, layer: str, group: str, module: nn.Linear, x: Tensor, slots: Tensor) -> None:
         """Adds up the error of a linear's output [rows, N], from its weight, its input and both."""
+        # Methods of one weight format share tensors, and so outputs.
         outputs: dict[tuple[int, int], Tensor] = {}
 
         def output(inputs: Tensor, weight: Tensor) -> Tensor:
@@ -59,7 +64,7 @@ class Measure:
             return outputs[key]
 
         original = module.weight.detach()
-        for fits, done, given in zip(self.fits, self.results, self._inputs, strict=True):
+        for fits, done, given in zip(self.fits, self.results, self._inputs[group], strict=True):
             if given is None:
                 continue
             fit, (exact, used) = fits[group], given

@@ -1,0 +1,174 @@
+import numpy as np
+import pytest
+import torch
+from fixtures.tiny_omni import CONTROL, tiny_batches, tiny_model
+
+import morphoquant
+from morphoquant.core.errors import ModelError, SpecError
+from morphoquant.core.spec import QuantSpec
+from morphoquant.methods.options import parse_method
+from morphoquant.quant.linear import quantized
+from morphoquant.runs import quantize as quantizing
+from morphoquant.runs.fitting import fit
+from morphoquant.runs.identity import model_identity
+from morphoquant.runs.inputs import CalibrationInputs
+from morphoquant.store.run_store import RunStore
+
+DOWN = "model.language_model.layers.1.mlp.down_proj"
+SCOPE = ("language", "vision", "audio", "connector")
+
+
+@pytest.fixture(scope="module")
+def model():
+    return tiny_model()
+
+
+@pytest.fixture(scope="module")
+def setting(model, tmp_path_factory):
+    store = RunStore(tmp_path_factory.mktemp("cache"))
+    return store, morphoquant.capture(model, tiny_batches(6), store=store, control=CONTROL, keep_rows=32)
+
+
+def pairs(*texts):
+    return [(parse_method(method), QuantSpec.parse(spec)) for method, spec in (text.split("@") for text in texts)]
+
+
+def measured(model, setting, *texts, batches=None, **options):
+    store, run = setting
+    data = {"id": "tiny", "fingerprint": "x", "samples": 4}
+    batches = batches or tiny_batches(4, seed=9)
+    return morphoquant.quantize(
+        model, run, batches, pairs(*texts), store=store, identity=model_identity(model), data=data, control=CONTROL, **options
+    )
+
+
+def test_errors_are_those_computed_by_hand(model, setting):
+    (run,) = measured(model, setting, "rtn@w4a4-token")
+    rows = []
+    linear = model.get_submodule(DOWN)
+    handle = linear.register_forward_pre_hook(lambda _, inputs: rows.append(inputs[0].reshape(-1, 64).clone()))
+    with torch.no_grad():
+        for batch in tiny_batches(4, seed=9):
+            model(**batch)
+    handle.remove()
+    x, w = torch.cat(rows), linear.weight.detach()
+    step = x.abs().amax(1, keepdim=True) / 7
+    xq = (x / step).round().clamp(-8, 7) * step
+    scale = w.abs().amax(1, keepdim=True) / 7
+    wq = (w / scale).round().clamp(-8, 7) * scale
+    wanted = {
+        ("input", "activation"): (x, xq),
+        ("output", "weight"): (x @ w.T, x @ wq.T),
+        ("output", "activation"): (x @ w.T, xq @ w.T),
+        ("output", "both"): (x @ w.T, xq @ wq.T),
+    }
+    errors = run.frame("errors", where={"layer": DOWN})
+    sums = errors.groupby(["tap", "source"])[["signal_sq", "error_sq", "tokens"]].sum()
+    assert set(sums.index) == set(wanted)
+    for key, (exact, rounded) in wanted.items():
+        assert sums.loc[key, "signal_sq"] == pytest.approx(float(exact.double().square().sum()), rel=1e-5)
+        assert sums.loc[key, "error_sq"] == pytest.approx(float((rounded - exact).double().square().sum()), rel=1e-4)
+        assert sums.loc[key, "tokens"] == len(x)
+    assert not run.has("grids")
+
+
+def test_clipping_and_rounding_add_up_and_grids_agree_with_use(model, setting):
+    run = measured(model, setting, "morphoquant@w4a4")[0]
+    errors = run.frame("errors", where={"tap": "input"})
+    assert (errors["clip_sq"] + errors["round_sq"]).to_numpy() == pytest.approx(errors["error_sq"].to_numpy(), rel=1e-6)
+    use = run.frame("grid_use").groupby(["group", "modality", "position"])[["signal_sq", "clip_sq", "round_sq", "bypassed"]].sum()
+    both = errors.set_index(["layer", "modality", "position"]).join(
+        use.rename_axis(["layer", "modality", "position"]), rsuffix="_use"
+    )
+    assert both["signal_sq"].to_numpy() == pytest.approx(both["signal_sq_use"].to_numpy(), rel=1e-6)
+    assert both["bypassed"].tolist() == both["bypassed_use"].tolist()
+    grids = run.frame("grids")
+    assert set(grids["group"]) == set(run.frame("layers")["group"])
+    assert grids.loc[grids["group"] == DOWN, "masked"].all()
+
+
+def test_one_pass_for_many_methods_gives_what_single_passes_give(model, setting, tmp_path):
+    texts = ["rtn@w4a4", "dabc@w4a4", "mdqfo@w4a4", "morphoquant@w4a8"]
+    together = measured(model, setting, *texts)
+    other_store = RunStore(tmp_path)
+    capture = morphoquant.capture(model, tiny_batches(6), store=other_store, control=CONTROL, keep_rows=32)
+    for text, run in zip(texts, together, strict=True):
+        (alone,) = measured(model, (other_store, capture), text)
+        assert alone.run_id == run.run_id
+        assert alone.frame("errors").equals(run.frame("errors"))
+
+
+def test_more_bits_less_error(model, setting):
+    runs = measured(model, setting, "rtn@w8a8", "rtn@w4a4")
+    errors = [run.frame("errors", where={"tap": "output", "source": "both"})["error_sq"].sum() for run in runs]
+    assert errors[0] < errors[1] / 20
+
+
+def test_sixteen_bits_leave_the_logits(model, setting):
+    inputs = CalibrationInputs(setting[1], model, SCOPE)
+    batch = tiny_batches(1, seed=3)[0]
+    with torch.no_grad():
+        exact = model(**batch).logits
+        for fits in fit(pairs("rtn@w16a16", "morphoquant@w16a16"), inputs):
+            with quantized(model, fits):
+                assert torch.allclose(model(**batch).logits, exact, atol=1e-6)
+        (low,) = fit(pairs("rtn@w3a3"), inputs)
+        with quantized(model, low):
+            assert not torch.allclose(model(**batch).logits, exact, atol=1e-2)
+        assert torch.equal(model(**batch).logits, exact)
+
+
+def test_interrupted_run_resumes_to_the_same_sums(model, setting, tmp_path, monkeypatch):
+    (whole,) = measured(model, setting, "dabc@w4a4")
+    store = RunStore(tmp_path)
+    capture = morphoquant.capture(model, tiny_batches(6), store=store, control=CONTROL, keep_rows=32)
+    monkeypatch.setattr(quantizing, "SHARD", 1)
+    write = quantizing.RunWriter.write_shard
+
+    def dies(writer, begin, end, tables):
+        if begin == 2:
+            raise KeyboardInterrupt
+        write(writer, begin, end, tables)
+
+    monkeypatch.setattr(quantizing.RunWriter, "write_shard", dies)
+    with pytest.raises(KeyboardInterrupt):
+        measured(model, (store, capture), "dabc@w4a4")
+    monkeypatch.setattr(quantizing.RunWriter, "write_shard", write)
+    (parts,) = measured(model, (store, capture), "dabc@w4a4")
+    assert parts.run_id == whole.run_id
+    keys = ["layer", "modality", "position", "tap", "source"]
+    one, other = (run.frame("errors").sort_values(keys).reset_index(drop=True) for run in (whole, parts))
+    assert one[[*keys, "tokens", "bypassed"]].equals(other[[*keys, "tokens", "bypassed"]])
+    for name in ("signal_sq", "error_sq", "cosine_sum", "cosine_min", "clip_sq", "round_sq"):
+        assert other[name].to_numpy(float) == pytest.approx(one[name].to_numpy(float), rel=1e-6, nan_ok=True, abs=1e-12)
+    use = [run.frame("grid_use")[["clipped", "bypassed", "count"]].sum().tolist() for run in (whole, parts)]
+    assert use[0] == use[1]
+
+
+def test_absent_modality_has_no_row(model, setting):
+    texts = [batch for batch in tiny_batches(4, seed=9) if "pixel_values" not in batch]
+    store, run = setting
+    data = {"id": "text", "fingerprint": "y", "samples": 2}
+    (done,) = morphoquant.quantize(
+        model, run, texts, pairs("morphoquant@w4a4"), store=store, identity=model_identity(model), data=data, control=CONTROL
+    )
+    assert set(done.frame("errors")["modality"]) == {"text", "special"}
+
+
+def test_bad_input_is_one_sentence(model, setting):
+    with pytest.raises(ModelError, match="unknown scope hearing"):
+        measured(model, setting, "rtn@w4a4", scope=["hearing"])
+    with pytest.raises(SpecError):
+        measured(model, setting, "morphoquant@w4a4-token")
+    with pytest.raises(SpecError, match="17"):
+        measured(model, setting, "rtn@w4a4-g17")
+    other = tiny_model()
+    torch.nn.init.zeros_(other.lm_head.weight)
+    with pytest.raises(ModelError, match="another model"):
+        measured(other, setting, "rtn@w4a4")
+
+
+def test_scope_limits_the_layers(model, setting):
+    (run,) = measured(model, setting, "rtn@w4a4", scope=["vision"])
+    assert set(run.frame("layers")["component"]) == {"vision"}
+    assert np.isfinite(run.frame("errors")["error_sq"]).all()
