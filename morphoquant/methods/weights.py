@@ -5,9 +5,11 @@ from torch import Tensor
 from morphoquant.core.spec import QuantSpec
 from morphoquant.methods.base import GroupInputs
 from morphoquant.quant.nf4 import quantize_nf4
+from morphoquant.quant.threads import one_thread
 from morphoquant.quant.weight import quantize_weight
 
 
+@one_thread()
 def fit_weights(inputs: GroupInputs, spec: QuantSpec) -> dict[str, Tensor]:
     """Rounds each weight to the nearest level of the spec's format.
 

@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 
 from morphoquant.quant.grid import UniformGrid
+from morphoquant.quant.threads import one_thread
 
-# Bins evaluated at a time: the intermediate vectors stay in cache, and below torch's threshold for threads, whose
-# barriers cost more than they gain here when the machine is busy.
+# Bins evaluated at a time, so that the intermediate vectors stay in the processor's cache.
 _CHUNK = 1 << 14
 
 
@@ -76,6 +76,7 @@ class BinnedError:
     round_sq: np.ndarray
 
 
+@one_thread()
 def binned_error(rows: HistogramRows, edges: np.ndarray, grid: UniformGrid, limit: np.ndarray | None = None) -> BinnedError:
     """Expected squared error of histogram rows on a static grid.
 

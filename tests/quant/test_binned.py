@@ -138,15 +138,6 @@ def test_slots_share_a_grid_and_a_foreign_largest_value_is_refused():
         binned_error(broken, bin_edges(), grid)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Torch's threads wait for each other on a busy machine; on vectors as short as these they gain nothing."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def test_a_layer_of_1536_channels_and_three_modalities_is_quick():
     held = 200
     bins = np.tile(np.arange(held) * 5, 4608)

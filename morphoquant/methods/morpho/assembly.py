@@ -17,6 +17,7 @@ from morphoquant.methods.morpho.settings import Settings
 from morphoquant.methods.morpho.token_cosine import refine_ratio_index
 from morphoquant.methods.weights import fit_weights
 from morphoquant.quant.activation import StaticQuantizer
+from morphoquant.quant.threads import one_thread
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ def require_channel_ranges(name: str, spec: QuantSpec) -> None:
         )
 
 
+@one_thread()
 def fit_group(
     name: str, inputs: GroupInputs, spec: QuantSpec, population: np.ndarray | None, settings: Settings, parts: Parts
 ) -> GroupFit:
