@@ -33,7 +33,8 @@ Loss on the answer only, AdamW, {steps} steps of {batch} questions on {device}, 
 ## Measured on held-out items
 
 Handwriting from other writers, 6 other synthetic voices, and one person's voice (asterisk-core-sounds, CC-BY-SA-3.0: ten
-recordings, each drawn many times with other loudness, pauses and noise), none of which was trained on. An answer is right if it is given word for word. Shuffled: the same questions over other items' media.
+recordings, each drawn many times with other loudness, pauses and noise), none of which was trained on. An answer is right if it
+is given word for word. Shuffled: the same questions over other items' media.
 
 | question | right | shuffled | chance | questions |
 | --- | --- | --- | --- | --- |
