@@ -4,7 +4,7 @@ from morphoquant.commands import dashboard, words
 
 PAIRS = (
     ("rtn", "w4a4-token"),
-    ("rtn", "w4a4"),
+    ("rtn:grid=range", "w4a4"),  # the very grid of the methods below, without mask and search
     ("dabc", "w4a4"),
     ("mdqfo", "w4a4"),
     ("morphoquant", "w4a4"),

@@ -121,6 +121,11 @@ _NO_SAFETENSORS = (
 
 def _explained(name: str, what: str, read):
     """Runs `read`; whatever transformers says becomes one sentence."""
+    from huggingface_hub.utils import logging
+
+    level = logging.get_verbosity()
+    # An unreachable hub is told in one sentence below, not in a warning a retry.
+    logging.set_verbosity_error()
     try:
         return read()
     except SafetensorError as error:
@@ -140,6 +145,8 @@ def _explained(name: str, what: str, read):
         else:
             reason = f"the {what} of {name} cannot be read ({_first_line(error)}): give a complete model, its processor included."
         raise ModelError(reason) from error
+    finally:
+        logging.set_verbosity(level)
 
 
 def _first_line(error: Exception) -> str:
