@@ -4,8 +4,9 @@ import streamlit as st
 
 from morphoquant.core.selection import Selection
 from morphoquant.queries.histograms import layers_with_histograms
-from morphoquant.queries.worst import worst_layers
+from morphoquant.queries.worst import worst_layer
 from morphoquant.store.run_store import RunStore
+from morphoquant.ui import frames
 from morphoquant.ui.page import Scene
 
 
@@ -13,13 +14,14 @@ def at_some_layer(scene: Scene) -> Scene:
     """The scene with the default layer of its capture where none is chosen."""
     if scene.address.layer or scene.capture is None:
         return scene
-    run = scene.capture
-    return scene.at_layer(_worst(str(scene.store.cache), run.run_id, run.header.finished, scene.address.component))
+    run, component = scene.capture, scene.address.component
+    kept = _with_histograms(str(scene.store.cache), run.run_id, run.header.finished)
+    # The overview's main chart has been read already: no second reading for what it shows.
+    ranked = frames.view_frame(scene.store, "worst_layers", [run], Selection(component=component))["layer"].drop_duplicates()
+    found = next((layer for layer in ranked if layer in kept or not kept), None)
+    return scene.at_layer(found or worst_layer(run, Selection(component=component), with_histogram=bool(kept)))
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
-def _worst(cache: str, run_id: str, stamp: str | None, component: str | None) -> str | None:
-    run = RunStore(cache).open(run_id)
-    ranked = worst_layers(run, Selection(component=component), "max_median_ratio", count=10_000)["layer"].drop_duplicates()
-    kept = set(layers_with_histograms(run))
-    return next((layer for layer in ranked if not kept or layer in kept), None)
+def _with_histograms(cache: str, run_id: str, stamp: str | None) -> frozenset[str]:
+    return frozenset(layers_with_histograms(RunStore(cache).open(run_id)))

@@ -1,14 +1,17 @@
 """The figures at the head of the pages that look at one layer input."""
 
 import pandas as pd
+import streamlit as st
 
-from morphoquant.core.layers import short_name
+from morphoquant.core.selection import Selection
 from morphoquant.figures.theme import three_digits
+from morphoquant.queries.channels import by_input, channel_frame
+from morphoquant.queries.depth import DEPTH_MEASURES
+from morphoquant.store.run_store import RunStore
 from morphoquant.ui import frames
 from morphoquant.ui.headline import Figure
 from morphoquant.ui.modality_marks import marked
 from morphoquant.ui.page import Scene
-from morphoquant.views.base import VIEWS
 
 _SHOWN = {
     "absmax": ("Largest |activation|", "", "In units of the activation."),
@@ -24,26 +27,20 @@ _SHOWN = {
 
 def layer_figures(scene: Scene) -> list[Figure]:
     """The worst modality's value of four measures of the chosen layer's input."""
-    layer = scene.address.layer
-    group = group_of(scene, layer)
+    run, address = scene.capture, scene.address
+    group = group_of(scene, address.layer)
+    selection = frames.narrow(scene.selection(""), frozenset({"modalities", "positions"}))
+    frame = _measured(str(scene.store.cache), run.run_id, run.header.finished, group, selection)
     figures = []
     for measure, (label, suffix, meaning) in _SHOWN.items():
-        frame = depth_frame(scene, measure)
-        rows = frame[frame["layer"] == group]
+        rows = frame[["modality", measure]].dropna().sort_values(measure, ascending=False)
         if rows.empty:
             figures.append(Figure(label, "not measured", "for these filters", meaning))
             continue
-        rows = rows.sort_values("value", ascending=False)
-        highest = f"{three_digits(rows.iloc[0]['value'])}{suffix}"
-        by_modality = ", ".join(f"{marked(row.modality)} {three_digits(row.value)}" for row in rows.itertuples())
+        highest = f"{three_digits(rows[measure].iat[0])}{suffix}"
+        by_modality = ", ".join(f"{marked(name)} {three_digits(value)}" for name, value in rows.itertuples(index=False))
         figures.append(Figure(label, highest, by_modality, f"The highest of the modalities. {meaning}"))
     return figures
-
-
-def depth_frame(scene: Scene, measure: str) -> pd.DataFrame:
-    """One measure of every layer input, under the page's filters."""
-    selection = frames.with_fields(scene.selection("depth_profile"), measure=measure, component=None)
-    return frames.view_frame(scene.store, "depth_profile", scene.inputs(VIEWS["depth_profile"]), selection)
 
 
 def group_of(scene: Scene, layer: str) -> str:
@@ -53,8 +50,12 @@ def group_of(scene: Scene, layer: str) -> str:
     return str(found.iat[0]) if len(found) else layer
 
 
-def sharers(scene: Scene, layer: str) -> str:
-    """The linears that share the input, for a caption."""
-    layers = frames.run_table(scene.store, scene.subject, "layers")
-    names = layers.loc[layers["group"] == group_of(scene, layer), "layer"]
-    return ", ".join(short_name(name) for name in names)
+@st.cache_data(max_entries=128, show_spinner=False, hash_funcs={Selection: repr})
+def _measured(cache: str, run_id: str, stamp: str | None, group: str, selection: Selection) -> pd.DataFrame:
+    """The measures of one input, a row a modality."""
+    channels = channel_frame(RunStore(cache).open(run_id), selection, [group], moments=True)
+    rows = [
+        {"modality": modality} | {name: DEPTH_MEASURES[name](part) for name in _SHOWN}
+        for (_, modality), part in by_input(channels)
+    ]
+    return pd.DataFrame(rows, columns=["modality", *_SHOWN])

@@ -5,7 +5,6 @@ import pandas as pd
 from morphoquant.figures.theme import three_digits
 from morphoquant.ui import frames
 from morphoquant.ui.headline import Figure
-from morphoquant.ui.layer_figures import depth_frame
 from morphoquant.ui.modality_marks import marked
 from morphoquant.ui.notes import plain
 from morphoquant.ui.page import Scene
@@ -14,9 +13,8 @@ from morphoquant.views.base import VIEWS
 
 def mask_figures(scene: Scene) -> list[Figure]:
     """Share of masked channels, the layer with most of them, and the pairs of modalities that agree most and least."""
-    shares = depth_frame(scene, "masked_share")
-    if scene.address.component:
-        shares = shares[shares["component"] == scene.address.component]
+    masks = frames.view_frame(scene.store, "outlier_mask", scene.inputs(VIEWS["outlier_mask"]), scene.selection("outlier_mask"))
+    shares = masks.assign(value=100.0 * masks["masked"] / masks["width"])
     most = shares.loc[shares["value"].idxmax()]
     overlap = frames.view_frame(scene.store, "mask_overlap", scene.inputs(VIEWS["mask_overlap"]), scene.selection("mask_overlap"))
     pairs = overlap[overlap["layer"].isna()].sort_values("jaccard")

@@ -25,7 +25,7 @@ def figures(scene: Scene) -> None:
     tokens, layers = (frames.run_table(scene.store, scene.capture, table) for table in ("tokens", "layers"))
     with sentences():
         rest, first = (_largest(scene, positions) for positions in ((Position.REST,), (Position.FIRST, Position.REST)))
-        ratio = _worst(scene, "max_median_ratio")
+        ratio = _most_uneven(scene)
     headline(
         [
             Figure("Tokens captured", count(tokens["count"].sum()), _listed(tokens)),
@@ -82,15 +82,18 @@ def provenance(header: RunHeader) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["what", "value"])
 
 
-def _worst(scene: Scene, measure: str, positions: tuple[Position, ...] = (Position.REST,)) -> pd.Series:
-    """The row of the depth profile with the largest value of a measure."""
-    selection = frames.with_fields(scene.selection("depth_profile"), measure=measure, positions=positions)
+def _largest(scene: Scene, positions: tuple[Position, ...]) -> pd.Series:
+    """The layer input and modality with the largest magnitude."""
+    selection = frames.with_fields(scene.selection("depth_profile"), measure="absmax", positions=positions)
     frame = frames.view_frame(scene.store, "depth_profile", scene.inputs(VIEWS["depth_profile"]), selection)
     return frame.loc[frame["value"].idxmax()]
 
 
-def _largest(scene: Scene, positions: tuple[Position, ...]) -> pd.Series:
-    return _worst(scene, "absmax", positions)
+def _most_uneven(scene: Scene) -> pd.Series:
+    """The layer input and modality whose channels differ most, from the frame of the page's main chart."""
+    selection = frames.with_fields(scene.selection("worst_layers"), measure=None)
+    frame = frames.view_frame(scene.store, "worst_layers", scene.inputs(VIEWS["worst_layers"]), selection)
+    return frame.loc[frame["value"].idxmax()]
 
 
 def _listed(tokens: pd.DataFrame) -> str:
