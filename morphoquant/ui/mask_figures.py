@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from morphoquant.core.modality import CONTENT
 from morphoquant.figures.theme import three_digits
 from morphoquant.ui import frames
 from morphoquant.ui.headline import Figure
@@ -17,7 +18,9 @@ def mask_figures(scene: Scene) -> list[Figure]:
     shares = masks.assign(value=100.0 * masks["masked"] / masks["width"])
     most = shares.loc[shares["value"].idxmax()]
     overlap = frames.view_frame(scene.store, "mask_overlap", scene.inputs(VIEWS["mask_overlap"]), scene.selection("mask_overlap"))
-    pairs = overlap[overlap["layer"].isna()].sort_values("jaccard")
+    pairs = overlap[overlap["layer"].isna() & overlap["modality"].isin(CONTENT) & overlap["other"].isin(CONTENT)].sort_values(
+        "jaccard"
+    )
     meaning = (
         "Jaccard index of the two sets of outlier channels, pooled over layers: 1 if they are the same, 0 if none is shared."
     )
