@@ -20,6 +20,6 @@ panel(scene, "alpha_search", on_click=to_layer())
 panel(scene, "codes_used")
 panel(scene, "grid_use", on_click=to_layer())
 if st.toggle(
-    "Predict this input's SQNR at other bit-widths from its histograms", help="Runs the quantiser over the stored bins."
+    "Predict this input's SQNR at other bit-widths", key="predict", help="Runs the quantiser over the stored histograms."
 ):
     panel(scene, "predicted_sqnr")

@@ -194,6 +194,13 @@ def test_names_are_never_read_as_markup(cache):
     assert not any("example.invalid" in element.value for element in app.markdown)
 
 
+def test_what_if_is_predicted_when_asked_for(whole):
+    app = open_at("grid")
+    before = len(charts(app))
+    app.toggle(key="predict").set_value(True).run()
+    assert not app.exception and len(charts(app)) == before + 1
+
+
 def test_new_run_shows_the_command_that_it_will_start(whole):
     app = open_at("new_run")
     app.segmented_control(key="job_kind").set_value("Quantise a capture").run()
