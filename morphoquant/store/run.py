@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from morphoquant.core.errors import StoreError, UnknownNameError
@@ -64,7 +65,7 @@ class Run:
     def frame(self, name: str, columns: Sequence[str] | None = None, where: Where | None = None) -> pd.DataFrame:
         """`table` as pandas, names as plain strings."""
         table = self.table(name, columns, where)
-        plain = [field.with_type(pa.string()) if pa.types.is_dictionary(field.type) else field for field in table.schema]
+        plain = [field.with_type(_plain(field.type)) for field in table.schema]
         return table.cast(pa.schema(plain)).to_pandas()
 
 
@@ -76,20 +77,43 @@ def read_table(path: Path, name: str, columns: Sequence[str] | None, where: Wher
     """
     again = "delete the run and run its command again"
     schema = TABLES[name]
-    filters = [(column, "in", _listed(value)) for column, value in (where or {}).items()] or None
+    wanted = {column: _listed(value) for column, value in (where or {}).items()}
     try:
         with pq.ParquetFile(path) as file:
             found, found_rows = file.schema_arrow, file.metadata.num_rows
-        if [(f.name, f.type) for f in found] != [(f.name, f.type) for f in schema]:
-            raise StoreError(f"{path.parent.name}/{path.name} is not a {name!r} table of this release: {again}.")
-        if rows is not None and found_rows != rows:
-            raise StoreError(f"{path.parent.name}/{path.name} holds {found_rows} rows, its header says {rows}: {again}.")
-        return pq.read_table(path, columns=list(columns) if columns else None, filters=filters, partitioning=None)
+            if [(f.name, f.type) for f in found] != [(f.name, f.type) for f in schema]:
+                raise StoreError(f"{path.parent.name}/{path.name} is not a {name!r} table of this release: {again}.")
+            if rows is not None and found_rows != rows:
+                raise StoreError(f"{path.parent.name}/{path.name} holds {found_rows} rows, its header says {rows}: {again}.")
+            chosen = list(columns) if columns else schema.names
+            table = file.read_row_groups(_row_groups(file, wanted), columns=[*dict.fromkeys([*chosen, *wanted])])
+        for column, values in wanted.items():
+            table = table.filter(pc.is_in(table[column].cast(_plain(schema.field(column).type)), pa.array(values)))
+        return table.select(chosen)
     except FileNotFoundError:
         raise StoreError(f"{path.parent.name}/{path.name} is missing: {again}.") from None
     except (pa.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0].rstrip(".")
         raise StoreError(f"{path.parent.name}/{path.name} is damaged ({reason}): {again}.") from error
+
+
+def _row_groups(file: pq.ParquetFile, wanted: Mapping[str, list]) -> list[int]:
+    """Row groups that may hold a wanted row, by their statistics; pyarrow's own filters do not skip on dictionary columns."""
+    places = {column: file.schema_arrow.get_field_index(column) for column in wanted}
+    found = []
+    for index in range(file.metadata.num_row_groups):
+        group = file.metadata.row_group(index)
+        bounds = {column: group.column(place).statistics for column, place in places.items()}
+        if all(
+            limits is None or not limits.has_min_max or any(limits.min <= value <= limits.max for value in wanted[column])
+            for column, limits in bounds.items()
+        ):
+            found.append(index)
+    return found
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
 def _listed(value: Any) -> list:

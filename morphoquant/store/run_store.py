@@ -5,14 +5,14 @@
 
 import re
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from morphoquant.core.errors import StoreError, UnknownNameError
 from morphoquant.core.plan import RunPlan
 from morphoquant.store.header import RunHeader
 from morphoquant.store.run import Run
-from morphoquant.store.writer import RunWriter
+from morphoquant.store.writer import RunWriter, is_written
 
 _RUN_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,120}")
 
@@ -102,6 +102,9 @@ def check_run_id(run_id: str) -> str:
 
 def _entry(folder: Path) -> RunEntry:
     try:
-        return RunEntry(folder.name, RunHeader.read(folder), None)
+        header = RunHeader.read(folder)
     except StoreError as error:
         return RunEntry(folder.name, None, str(error))
+    if header.status == "running" and not is_written(folder):
+        header = replace(header, status="failed", error="its process ended midway: run the same command again, it resumes.")
+    return RunEntry(folder.name, header, None)

@@ -24,8 +24,18 @@ from morphoquant.store.run import read_table
 from morphoquant.store.schema import TABLES
 
 
-# Readers that ask for one layer skip the row groups of the others.
-_ROW_GROUP = 1 << 16
+_LOCK = ".lock"
+
+
+def is_written(folder: Path) -> bool:
+    """Whether a process is writing the run now; the system frees the lock of a process that was killed."""
+    lock = FileLock(folder / _LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    lock.release()
+    return False
 
 
 class RunWriter:
@@ -43,7 +53,7 @@ class RunWriter:
         self.folder = folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._lock = FileLock(folder / ".lock")
+            self._lock = FileLock(folder / _LOCK)
             self._lock.acquire(timeout=0)
         except Timeout:
             raise StoreError(
@@ -110,14 +120,14 @@ class RunWriter:
 
 
 def _write(path: Path, name: str, parts: Iterable[pa.Table]) -> int:
-    """Streams `parts` into one Parquet file, each in row groups of its own, and checks what was written before it counts."""
+    """Streams `parts` into one Parquet file, a row group each (readers of one layer skip the others), and checks what was written before it counts."""
     schema = TABLES[name]
     keys = [field.name for field in schema if pa.types.is_dictionary(field.type)]
     rows = 0
     with replacing(path) as sibling:
         with pq.ParquetWriter(sibling, schema, compression="zstd", compression_level=1, use_dictionary=keys) as file:
             for part in parts:
-                file.write_table(part.select(schema.names).cast(schema), row_group_size=_ROW_GROUP)
+                file.write_table(part.select(schema.names).cast(schema), row_group_size=max(part.num_rows, 1))
                 rows += part.num_rows
         with pq.ParquetFile(sibling) as check:
             if check.metadata.num_rows != rows:

@@ -74,6 +74,14 @@ def test_shard_that_was_not_entered_does_not_count(store):
         assert not list(writer.folder.rglob("*.tmp"))
 
 
+def test_run_of_a_killed_process_is_not_called_running(store):
+    with store.writer(plan()) as writer:
+        assert store.entries()[0].header.status == "running"
+        writer._lock.release()
+        entry = store.entries()[0]
+        assert entry.header.status == "failed" and "it resumes" in entry.header.error
+
+
 def test_two_writers_of_one_plan(store):
     with store.writer(plan()):
         with pytest.raises(StoreError, match="another process"):
