@@ -23,7 +23,6 @@ from morphoquant.store.header import HEADER_FILE, RunHeader
 from morphoquant.store.run import read_table
 from morphoquant.store.schema import TABLES
 
-
 _LOCK = ".lock"
 
 
@@ -120,7 +119,7 @@ class RunWriter:
 
 
 def _write(path: Path, name: str, parts: Iterable[pa.Table]) -> int:
-    """Streams `parts` into one Parquet file, a row group each (readers of one layer skip the others), and checks what was written before it counts."""
+    """Streams `parts` into one Parquet file, a row group each, so that readers of one layer skip the others."""
     schema = TABLES[name]
     keys = [field.name for field in schema if pa.types.is_dictionary(field.type)]
     rows = 0

@@ -77,9 +77,8 @@ def test_clipping_and_rounding_add_up_and_grids_agree_with_use(model, setting):
     errors = run.frame("errors", where={"tap": "input"})
     assert (errors["clip_sq"] + errors["round_sq"]).to_numpy() == pytest.approx(errors["error_sq"].to_numpy(), rel=1e-6)
     use = run.frame("grid_use").groupby(["group", "modality", "position"])[["signal_sq", "clip_sq", "round_sq", "bypassed"]].sum()
-    both = errors.set_index(["layer", "modality", "position"]).join(
-        use.rename_axis(["layer", "modality", "position"]), rsuffix="_use"
-    )
+    use.index.names = ["layer", "modality", "position"]
+    both = errors.set_index(["layer", "modality", "position"]).join(use.add_suffix("_use"))
     assert both["signal_sq"].to_numpy() == pytest.approx(both["signal_sq_use"].to_numpy(), rel=1e-6)
     assert both["bypassed"].tolist() == both["bypassed_use"].tolist()
     grids = run.frame("grids")
