@@ -148,6 +148,13 @@ def _is_rounding(entry: RunEntry, run: RunEntry) -> bool:
 
 
 def _newest(entries: Sequence[RunEntry]) -> RunEntry | None:
-    """The newest finished one, else the newest that can be read, else the first."""
-    by_rank = sorted(entries, key=lambda entry: 2 if entry.header is None else int(entry.header.status != "finished"))
-    return by_rank[0] if by_rank else None
+    """The newest finished run, of those with static grids if there are any; else the newest that can be read, else the first."""
+    return min(entries, key=_rank, default=None)
+
+
+def _rank(entry: RunEntry) -> int:
+    if entry.header is None:
+        return 3
+    if entry.header.status != "finished":
+        return 2
+    return 0 if "grids" in entry.header.tables else 1

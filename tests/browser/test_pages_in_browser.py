@@ -47,18 +47,11 @@ _SLOW = 60_000
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory) -> Path:
-    """The repository's own runs, shipped or made here; where there are none, a small one."""
+def cache(request) -> Path:
+    """The repository's own runs, shipped or made here; where there are none, the small ones of the tests."""
     if any(entry.header and entry.header.status == "finished" for entry in RunStore(ROOT / "cache").entries()):
         return ROOT / "cache"
-    sys.path.insert(0, str(ROOT / "tests" / "pages"))
-    import small_run
-
-    folder = tmp_path_factory.mktemp("cache")
-    capture = small_run.write_capture(folder)
-    small_run.write_quantize(folder, capture, "rtn")
-    small_run.write_quantize(folder, capture, "morphoquant")
-    return folder
+    return request.getfixturevalue("small_runs").store.cache
 
 
 @pytest.fixture(scope="module")

@@ -3,14 +3,15 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
-from conftest import ROOT
 
 from morphoquant.ui.notes import plain
 from morphoquant.ui.numbers import duration
 from morphoquant.ui.saving import file_stem
 
+ROOT = Path(__file__).parents[2]
 _BROWSE = """
 import sys
 from streamlit.testing.v1 import AppTest
@@ -23,8 +24,8 @@ assert not heavy, heavy
 """
 
 
-def test_no_page_but_the_grid_loads_the_engine(whole_cache):
-    environment = os.environ | {"MORPHOQUANT_CACHE": str(whole_cache)}
+def test_no_page_but_the_grid_loads_the_engine(small_runs):
+    environment = os.environ | {"MORPHOQUANT_CACHE": str(small_runs.store.cache)}
     done = subprocess.run([sys.executable, "-c", _BROWSE], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
 

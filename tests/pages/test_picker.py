@@ -1,7 +1,9 @@
 """Which runs an address stands for, and what menus call them."""
 
+from dataclasses import replace
+
 import pytest
-import small_run
+from fixtures.small_runs import CAPTURE
 
 from morphoquant.core.errors import UnknownNameError
 from morphoquant.store.header import RunHeader
@@ -16,11 +18,11 @@ def entry(plan, created: str, status: str = "finished", stored: bool = False) ->
 
 
 def quantized(capture: RunEntry, method: str, spec: str = "w4a4", seed: int = 0, **fields):
-    return small_run.plan("quantize", seed, capture=capture.run_id, method=method, spec=spec, fields=fields)
+    return replace(CAPTURE, kind="quantize", seed=seed, capture=capture.run_id, method=method, spec=spec, fields=fields)
 
 
-OLD = entry(small_run.plan("capture"), "2026-01-01T00:00:00+00:00", stored=True)
-NEW = entry(small_run.plan("capture", seed=1), "2026-02-01T00:00:00+00:00")
+OLD = entry(CAPTURE, "2026-01-01T00:00:00+00:00", stored=True)
+NEW = entry(replace(CAPTURE, seed=1), "2026-02-01T00:00:00+00:00")
 RTN = entry(quantized(OLD, "rtn"), "2026-01-02T00:00:00+00:00")
 BOTH = entry(quantized(OLD, "morphoquant", variant="paper"), "2026-01-03T00:00:00+00:00")
 WIDE = entry(quantized(OLD, "rtn", "w8a8"), "2026-01-04T00:00:00+00:00")
@@ -35,9 +37,16 @@ def test_the_newest_finished_capture_is_the_default_and_brings_its_own_runs():
 
 
 def test_an_unfinished_run_is_chosen_only_when_there_is_no_other():
-    running = entry(small_run.plan("capture", seed=2), "2026-03-01T00:00:00+00:00", "running")
+    running = entry(replace(CAPTURE, seed=2), "2026-03-01T00:00:00+00:00", "running")
     assert resolve([running, *ALL], Address()).capture == NEW
     assert resolve([running], Address()).capture == running
+
+
+def test_a_run_with_static_grids_comes_before_a_dynamic_one():
+    plan = quantized(OLD, "rtn", "w4a4-token")
+    dynamic = entry(plan, "2026-01-09T00:00:00+00:00")
+    static = RunEntry(RTN.run_id, replace(RTN.header, tables={"grids": 1}), None)
+    assert resolve([dynamic, static, OLD], Address()).run == static
 
 
 def test_a_quantize_run_in_the_link_brings_its_capture():
