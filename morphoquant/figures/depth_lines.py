@@ -15,6 +15,7 @@ from morphoquant.figures.ticks import escaped, thinned
 
 _DASHES = {"before": DASH_BEFORE, "after": DASH_AFTER}
 _PANEL_HEIGHT = 230
+_NAMED_SHARE = 0.06  # narrower parts of the model have no room for their name
 
 
 def depth_lines(
@@ -83,11 +84,12 @@ def _in_order(frame: pd.DataFrame, series: str, colour) -> go.Figure:
     _lines(figure, frame.assign(x=frame["layer"].map(place)), series, colour, set(), lined, row=1, col=1)
     places, labels = thinned(list(layers["label"]))
     figure.update_xaxes(title_text="Layer, in the order of the model", tickvals=places, ticktext=labels, tickangle=-35)
-    starts = layers.index[layers["component"] != layers["component"].shift()]
-    for start, component in zip(starts, layers["component"][starts], strict=True):
+    starts = list(layers.index[layers["component"] != layers["component"].shift()])
+    ends = [*starts[1:], len(layers)]
+    for start, end, component in zip(starts, ends, layers["component"][starts], strict=True):
         if start:
             figure.add_vline(x=start - 0.5, line=dict(color=NEUTRAL, width=1, dash="dot"))
-        if len(starts) > 1:
+        if len(starts) > 1 and (end - start) / len(layers) > _NAMED_SHARE:
             note = dict(x=start, xanchor="left", y=1.0, yanchor="top", yref="y domain", xref="x", showarrow=False)
             figure.add_annotation(text=component, font=dict(color=NEUTRAL, size=12), **note)
     return lay_out(figure, HEIGHT + 60)

@@ -8,22 +8,24 @@ from morphoquant.figures.theme import HEIGHT, lay_out, modality_colour, modality
 
 
 def magnitude_lines(frame: pd.DataFrame) -> go.Figure:
-    """Draws the frame of `magnitude_histogram`: share of values in each bin above, share beyond a magnitude below."""
+    """Draws the frame of `magnitude_histogram`: share of values an octave above, share beyond a magnitude below."""
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.06)
     for modality in modality_order(frame["modality"]):
         part = frame[(frame["modality"] == modality) & (frame["low"] > 0)]
         look = dict(mode="lines", name=modality, legendgroup=modality, line=dict(color=modality_colour(modality), width=2))
-        share = [value if value > 0 else None for value in part["share_percent"]]
+        share = [value if value > 0 else None for value in part["per_octave_percent"]]
         above = [value if value > 0 else None for value in part["above_percent"]]
         hover = "%{{x:.3g}}: %{{y:.3g}} % of {name} values{more}<extra></extra>"
         steps = {**look, "line": dict(color=modality_colour(modality), width=2, shape="hv")}
-        figure.add_trace(go.Scatter(x=part["low"], y=share, hovertemplate=hover.format(name=modality, more=""), **steps), 1, 1)
+        figure.add_trace(
+            go.Scatter(x=part["low"], y=share, hovertemplate=hover.format(name=modality, more=" an octave"), **steps), 1, 1
+        )
         tail = hover.format(name=modality, more=" are at least as large")
         figure.add_trace(go.Scatter(x=part["low"], y=above, showlegend=False, hovertemplate=tail, **look), 2, 1)
     figure.update_xaxes(type="log")
     figure.update_xaxes(title_text="|activation| (activation units, log scale)", row=2, col=1)
     figure.update_yaxes(type="log")
-    figure.update_yaxes(title_text="Share of values<br>in the bin (%, log scale)", row=1, col=1)
+    figure.update_yaxes(title_text="Share of values<br>an octave (%, log scale)", row=1, col=1)
     figure.update_yaxes(title_text="Share of values<br>above (%, log scale)", row=2, col=1)
     return lay_out(figure, HEIGHT + 160)
 

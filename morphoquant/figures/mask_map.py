@@ -5,7 +5,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from morphoquant.figures.theme import lay_out, modality_colour, modality_order
+from morphoquant.figures.theme import lay_out, modality_colour, modality_order, three_digits
 from morphoquant.figures.ticks import escaped, thinned
 
 LARGEST_COLUMNS = 320
@@ -29,7 +29,7 @@ def mask_map(frame: pd.DataFrame) -> go.Figure:
     step = -(-width // LARGEST_COLUMNS)
     cols = min(2, len(names))
     rows = -(-len(names) // cols)
-    titles = [f"{name}: {_share(frame, name):.2g} % of channels" for name in names]
+    titles = [f"{name}: {three_digits(_share(frame, name))} % of channels" for name in names]
     gaps = dict(horizontal_spacing=0.04, vertical_spacing=0.14 / rows)
     figure = make_subplots(rows=rows, cols=cols, shared_xaxes="all", shared_yaxes="all", subplot_titles=titles, **gaps)
     dots = frame["masked"].sum() <= _CLICKABLE

@@ -71,8 +71,9 @@ def magnitude_histogram(
 
     Returns:
         modality, low, high (edges of |activation|; the first bin starts at 0), values, share_percent (of the modality's
-        values), above_percent (share of values at or above `low`: the tail). Bins from the smallest to the largest that
-        any modality fills.
+        values), above_percent (share of values at or above `low`: the tail), per_octave_percent (share over the bin's width
+        in octaves, because the stored bins are narrower at the end of an octave; null for the first bin, which has none).
+        Bins from the smallest to the largest that any modality fills.
     """
     edges = bin_edges()[:SIGN_BINS]
     join = 16 // per_octave
@@ -86,7 +87,9 @@ def magnitude_histogram(
         values = np.bincount(index, weights=counts[:SIGN_BINS] + counts[SIGN_BINS:]).astype(np.int64)
         above = np.cumsum(values[::-1])[::-1]
         share, tail = 100.0 * values / values.sum(), 100.0 * above / values.sum()
+        octaves = np.log2(high[1:] / low[1:])
         columns = dict(modality=modality, low=low, high=high, values=values, share_percent=share, above_percent=tail)
+        columns["per_octave_percent"] = np.concatenate([[np.nan], share[1:] / octaves])
         parts.append(pd.DataFrame(columns))
     frame = pd.concat(parts, ignore_index=True)
     filled = frame.loc[(frame["values"] > 0) & (frame["low"] > 0), "low"]

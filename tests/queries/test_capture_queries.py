@@ -126,6 +126,7 @@ def test_magnitude_histogram_counts_every_value_once(small_runs):
     for row in image.itertuples():
         assert row.values == ((x >= row.low) & (x < row.high)).sum()
         assert row.above_percent == pytest.approx(100 * (x >= row.low).mean())
+        assert row.per_octave_percent == pytest.approx(100 * row.values / len(x) / np.log2(row.high / row.low))
 
 
 def test_signed_density_integrates_to_one_and_keeps_the_sign(small_runs):
