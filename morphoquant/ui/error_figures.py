@@ -82,7 +82,7 @@ def _use(scene: Scene, measure: str, label: str) -> Figure:
     rows = frame[frame["layer"] == group_of(scene, scene.address.layer)].sort_values("value", ascending=False)
     if rows.empty:
         return Figure(label, "not measured", "for these filters")
-    by_modality = ", ".join(f"{marked(row.modality)} {three_digits(row.value)}" for row in rows.itertuples())
+    by_modality = ", ".join(marked(row.modality, three_digits(row.value)) for row in rows.itertuples())
     return Figure(label, f"{three_digits(rows.iloc[0]['value'])} %", by_modality, "The highest of the modalities.")
 
 

@@ -30,4 +30,4 @@ def headline(figures: Sequence[Figure]) -> None:
     for column, figure in zip(st.columns(len(figures)), figures, strict=True):
         with column, st.container(border=True, height="stretch", gap=None):
             st.metric(figure.label, figure.value, figure.delta, help=figure.meaning)
-            st.caption(figure.where or "\u00a0")
+            st.markdown(f":small[{figure.where or chr(0xA0)}]")

@@ -16,7 +16,7 @@ from morphoquant.ui.page import Scene
 _SHOWN = {
     "absmax": ("Largest |activation|", "", "In units of the activation."),
     "max_median_ratio": (
-        "Widest / median channel",
+        "Widest / median",
         "×",
         "Largest magnitude of the widest channel over that of the median channel.",
     ),
@@ -38,7 +38,7 @@ def layer_figures(scene: Scene) -> list[Figure]:
             figures.append(Figure(label, "not measured", "for these filters", meaning))
             continue
         highest = f"{three_digits(rows[measure].iat[0])}{suffix}"
-        by_modality = ", ".join(f"{marked(name)} {three_digits(value)}" for name, value in rows.itertuples(index=False))
+        by_modality = ", ".join(marked(name, three_digits(value)) for name, value in rows.itertuples(index=False))
         figures.append(Figure(label, highest, by_modality, f"The highest of the modalities. {meaning}"))
     return figures
 

@@ -8,6 +8,7 @@ from morphoquant.core.modality import Modality
 _COLOURS = {Modality.TEXT: "blue", Modality.IMAGE: "orange", Modality.AUDIO: "green", Modality.VIDEO: "violet"}
 
 
-def marked(modality: str) -> str:
-    """ "text" -> ":blue[■] text"; special and unknown tokens are grey."""
-    return f":{_COLOURS.get(Modality(modality), 'gray')}[■] {modality}"
+def marked(modality: str, value: str = "") -> str:
+    """ "text" -> ":blue[■] text", with its value if given, never broken over two lines; special and unknown tokens are grey."""
+    mark = f":{_COLOURS.get(Modality(modality), 'gray')}[■]"
+    return "\u00a0".join(part for part in (mark, modality, value) if part)

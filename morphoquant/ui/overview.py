@@ -5,7 +5,7 @@ from importlib.resources import files
 import pandas as pd
 import streamlit as st
 
-from morphoquant.core.modality import CONTENT, Position
+from morphoquant.core.modality import CONTENT, MODALITIES, Position
 from morphoquant.figures.theme import three_digits
 from morphoquant.store.header import RunHeader
 from morphoquant.ui import frames
@@ -37,7 +37,7 @@ def figures(scene: Scene) -> None:
                 "In units of the activation. The first token of a sequence is kept apart: attention sinks live there.",
             ),
             Figure(
-                "Widest / median channel",
+                "Widest / median",
                 f"{three_digits(ratio['value'])}×",
                 f"{marked(ratio['modality'])} in {plain(ratio['label'])}",
                 "Largest magnitude of the widest channel over that of the median channel of the same input.",
@@ -98,7 +98,7 @@ def _most_uneven(scene: Scene) -> pd.Series:
 
 def _listed(tokens: pd.DataFrame) -> str:
     sums = tokens.groupby("modality")["count"].sum()
-    return ", ".join(f"{marked(name)} {count(sums[name])}" for name in CONTENT if name in sums.index)
+    return ", ".join(marked(name, count(sums[name])) for name in MODALITIES if name in sums.index)
 
 
 def _kept(scene: Scene) -> str:

@@ -46,16 +46,13 @@ def running(header: RunHeader, cache: Path) -> None:
         return
     if header.shards:
         st.markdown(f"{header.shards[-1][1]} batches are stored.")
-    st.markdown(
-        "It was started from a terminal, or its process has ended. If no process writes it any more, run the same command again:"
-        " it resumes after the last stored batch. Pages open as soon as it is finished."
-    )
+    st.markdown("Another process is writing it. This page opens as soon as it is finished.")
     st.button("Look again", key="look_again")
 
 
 def failed(header: RunHeader) -> None:
     """A run that ended with an error: the sentence it ended with."""
-    st.error(f"This run failed at {when(header.finished)}.")
+    st.error(f"This run failed at {when(header.finished)}." if header.finished else "This run was interrupted.")
     st.code(header.error or "no reason was written", language=None, wrap_lines=True)
     st.markdown(
         "Whole batches are kept: once the cause is gone, the same command resumes it. Other runs are in the menu at the left."

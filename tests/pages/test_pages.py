@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -41,11 +42,6 @@ def cache(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("MORPHOQUANT_CACHE", str(tmp_path))
     monkeypatch.chdir(ROOT)
     return tmp_path
-
-
-def begin(cache: Path, plan) -> None:
-    """Leaves a run that is being written."""
-    RunStore(cache).writer(plan)
 
 
 def fail(cache: Path, plan, sentence: str) -> None:
@@ -101,9 +97,17 @@ def test_an_empty_cache_is_no_error(cache, name):
 
 @pytest.mark.parametrize("name", OF_CAPTURES)
 def test_a_running_capture_says_so(cache, name):
-    begin(cache, CAPTURE)
-    app = open_at(name)
+    with RunStore(cache).writer(CAPTURE):
+        app = open_at(name)
     assert not app.exception and "is not finished" in said(app)
+
+
+@pytest.mark.parametrize("name", OF_CAPTURES)
+def test_a_capture_whose_process_was_killed_says_that_it_resumes(cache, name):
+    with RunStore(cache).writer(CAPTURE):
+        pass
+    app = open_at(name)
+    assert not app.exception and "it resumes" in said(app) and "unknown" not in said(app)
 
 
 @pytest.mark.parametrize("name", OF_CAPTURES)
@@ -127,9 +131,7 @@ def test_a_damaged_capture_shows_its_sentence(cache, name):
 def test_a_quantised_run_that_is_not_there_says_why(cache, small_runs, name, state):
     copy(small_runs, cache, "rtn*", "morphoquant-*")
     plan = small_runs.rtn4.plan
-    if state == "running":
-        begin(cache, plan)
-    elif state == "failed":
+    if state == "failed":
         fail(cache, plan, "NaN in the activations of layer 3.")
     elif state == "damaged":
         (cache / "runs" / plan.run_id).mkdir()
@@ -139,7 +141,8 @@ def test_a_quantised_run_that_is_not_there_says_why(cache, small_runs, name, sta
         "failed": "NaN in the activations of layer 3.",
         "damaged": "has no run.json",
     }
-    app = open_at(name)
+    with RunStore(cache).writer(plan) if state == "running" else nullcontext():
+        app = open_at(name)
     assert not app.exception and wanted[state] in said(app)
 
 
