@@ -13,7 +13,7 @@ from morphoquant.core.layers import Component, LayerInfo, block_of, role_of
 from morphoquant.core.modality import Modality
 from morphoquant.hooks.components import components
 from morphoquant.hooks.rows import Forward
-from morphoquant.hooks.sharing import RecentInputs, SharedInput, version_of
+from morphoquant.hooks.sharing import RecentInputs, SharedInput
 from morphoquant.hooks.towers import Towers
 from morphoquant.models.families.base import family_of
 from morphoquant.models.labels import ControlTokens
@@ -155,7 +155,7 @@ class ModalityHooks:
                 return
             shared = self._shared(name, module, x)
             if self._on_linear is not None:
-                self._on_linear(name, shared.group, module, shared.x, shared.rows.slots)
+                self._on_linear(name, shared.group, module, _flat(x), shared.rows.slots)
 
         return observe
 
@@ -174,11 +174,15 @@ class ModalityHooks:
                 "such a model cannot be captured, because the statistics of shared inputs are kept once."
             )
         rows = self._forward.label(name, x.shape, known.component is Component.HEAD)
-        fresh = SharedInput(x, version_of(x), name, x.detach().reshape(-1, x.shape[-1]), rows)
-        self._recent.hold(fresh)
-        self.observer.on_input(name, module, fresh.x, rows.slots, rows.keys)
+        fresh = SharedInput.of(x, name, rows)
+        self._recent.remember(fresh)
+        self.observer.on_input(name, module, _flat(x), rows.slots, rows.keys)
         return fresh
 
     def _info(self, name: str, group: str, module: nn.Linear) -> LayerInfo:
         component = self._components[name]
         return LayerInfo(name, group, component, block_of(name), role_of(name), module.in_features, module.out_features)
+
+
+def _flat(x: Tensor) -> Tensor:
+    return x.detach().reshape(-1, x.shape[-1])

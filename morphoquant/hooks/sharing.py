@@ -4,64 +4,66 @@ from collections import deque
 from dataclasses import dataclass
 
 from torch import Tensor
+from torch.multiprocessing.reductions import StorageWeakRef
 
 from morphoquant.hooks.rows import Rows
 
-# Linears of one input run close together (q, k, v); more would keep activations alive for nothing.
-_HELD = 3
+# Linears of one input run close together: q, k, v next to each other, a parallel MLP after the attention's output.
+_REMEMBERED = 4
 
 
 @dataclass(frozen=True, eq=False)
 class SharedInput:
-    """An input that linears may share.
+    """An input that linears may share, without keeping it alive: held activations would cost memory and warm caches.
 
     Attributes:
-        source: the tensor as given; holding it keeps its memory from being used again.
+        storage: weak reference to its memory; while one exists, the same identity is not given to other memory.
+        reading: offset, shape, strides and type, how the memory is read.
         version: how often it had been written to.
         group: name of the first linear that was given it.
-        x: the rows [rows, K].
-        rows: their labels.
+        rows: labels of its rows.
     """
 
-    source: Tensor
+    storage: StorageWeakRef
+    reading: tuple
     version: int
     group: str
-    x: Tensor
     rows: Rows
 
-    def is_same(self, x: Tensor) -> bool:
-        """Whether `x` is this input: the same memory, read the same way, not written to since."""
-        if x is self.source:
-            return version_of(x) == self.version
-        return (
-            x.data_ptr() == self.source.data_ptr()
-            and x.shape == self.source.shape
-            and x.stride() == self.source.stride()
-            and x.dtype == self.source.dtype
-            and x.device == self.source.device
-            and version_of(x) == self.version
-        )
+    @classmethod
+    def of(cls, x: Tensor, group: str, rows: Rows) -> "SharedInput":
+        """What to remember of `x`."""
+        return cls(StorageWeakRef(x.untyped_storage()), _reading(x), version_of(x), group, rows)
+
+    def is_same(self, storage: int, reading: tuple, version: int) -> bool:
+        """Whether a tensor is this input: the same memory, read the same way, not written to since."""
+        return self.storage.cdata == storage and self.version == version and self.reading == reading
 
 
 class RecentInputs:
     """The last inputs of a forward."""
 
     def __init__(self):
-        self._held: deque[SharedInput] = deque(maxlen=_HELD)
+        self._known: deque[SharedInput] = deque(maxlen=_REMEMBERED)
 
     def find(self, x: Tensor) -> SharedInput | None:
         """The input that `x` is, if it came by lately."""
-        return next((held for held in reversed(self._held) if held.is_same(x)), None)
+        given = x.untyped_storage()._cdata, _reading(x), version_of(x)
+        return next((known for known in reversed(self._known) if known.is_same(*given)), None)
 
-    def hold(self, found: SharedInput) -> None:
+    def remember(self, found: SharedInput) -> None:
         """Remembers an input, forgetting the oldest."""
-        self._held.append(found)
+        self._known.append(found)
 
     def clear(self) -> None:
-        """Lets go of all tensors."""
-        self._held.clear()
+        """Forgets all."""
+        self._known.clear()
 
 
 def version_of(x: Tensor) -> int:
     """Writes to the tensor's memory so far; inference tensors are not tracked."""
     return 0 if x.is_inference() else x._version
+
+
+def _reading(x: Tensor) -> tuple:
+    return x.storage_offset(), x.shape, x.stride(), x.dtype

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-import numba
 import numpy as np
 import torch
 from torch import Tensor
@@ -16,6 +15,7 @@ from morphoquant.stats.kernel import accumulate
 from morphoquant.stats.magnitudes import LARGEST
 from morphoquant.stats.moments import Moments, merge
 from morphoquant.stats.reservoir import Reservoir
+from morphoquant.stats.threads import use_threads
 from morphoquant.stats.torch_pass import add_histogram, block_part
 
 _POWERS = ("mean", "m2", "m3", "m4")
@@ -119,8 +119,7 @@ class ChannelStats:
         self._since = np.concatenate([self._since, np.zeros(len(fresh), np.int64)])
 
     def _update_cpu(self, x: np.ndarray, rows: Arrangement, places: np.ndarray) -> None:
-        threads = min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS)
-        numba.set_num_threads(threads)
+        threads = use_threads()
         for order, starts in _pieces(rows, ROOM):
             added = np.diff(starts)
             for place in places[self._since[places] + added > ROOM]:

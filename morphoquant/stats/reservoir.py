@@ -8,6 +8,8 @@ merged, and each row is kept with equal probability (bottom-k sampling).
 import numpy as np
 
 _GAMMA = 0x9E3779B97F4A7C15
+_LARGEST = np.uint64(2**64 - 1)
+_NONE = np.empty(0, np.int64)
 
 
 def splitmix64(seed: int, keys: np.ndarray) -> np.ndarray:
@@ -43,6 +45,7 @@ class Reservoir:
         self._priorities = np.empty(keep, np.uint64)
         self._values = np.empty((keep, channels), np.float32)
         self._size = 0
+        self._limit = np.uint64(0)  # the largest priority kept
 
     def choose(self, priorities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Which of some new rows to keep, and where; the caller copies them into `values`.
@@ -54,6 +57,8 @@ class Reservoir:
             int64 indices of the rows to keep, int64 places in `values` for them.
         """
         keep = len(self._priorities)
+        if self._size == keep and not (keep and priorities.min(initial=_LARGEST) < self._limit):
+            return _NONE, _NONE
         old = self._priorities[: self._size]
         both = np.concatenate([old, priorities])
         if len(both) > keep:
@@ -66,6 +71,7 @@ class Reservoir:
         places = np.flatnonzero(~stay)[: len(new)]
         self._priorities[places] = priorities[new]
         self._size = len(chosen)
+        self._limit = self._priorities[: self._size].max(initial=0)
         return new, places
 
     @property

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -237,3 +240,15 @@ def test_mismatches_are_refused():
 def test_ragged_reads_like_a_list_of_arrays():
     column = Ragged(np.array([0, 2, 2], np.int32), np.array([5, 6]))
     assert len(column) == 2 and column[0].tolist() == [5, 6] and column[1].tolist() == []
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_torch_keeps_its_number_of_threads(threads):
+    code = (
+        "import numpy as np, torch\n"
+        "from morphoquant.stats.channel_stats import ChannelStats\n"
+        f"torch.set_num_threads({threads})\n"
+        "ChannelStats(2).update(np.ones((3, 2), np.float32), np.zeros(3, np.int8), np.arange(3))\n"
+        f"assert torch.get_num_threads() == {threads}, torch.get_num_threads()\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
