@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import torch
 from torch.nn.functional import pad
 from torch.nn.utils.rnn import pad_sequence
+from transformers import DynamicCache
 
 from morphoquant.core.modality import Modality
 from morphoquant.models.embedded.features import Features
@@ -27,14 +28,16 @@ class Composer:
         processor: of the model.
         features: encoded items by pool.
         noise: standard deviation of what is added to features, as a share of their own; 0 for none.
-        seen: token ids of texts met before.
+        seen: token ids and labels of texts met before.
+        kept: keys and values of the tokens that all turns begin with, by layer.
     """
 
     model: OmniDemoForConditionalGeneration
     processor: OmniDemoProcessor
     features: dict[str, Features]
     noise: float = 0.0
-    seen: dict[str, tuple[list[int], int]] = field(default_factory=dict)
+    seen: dict[str, tuple[list[int], list[int]]] = field(default_factory=dict)
+    kept: list[tuple[torch.Tensor, torch.Tensor]] = field(default_factory=list)
 
     def __call__(self, turns: Sequence[Turn], generator: torch.Generator | None = None) -> tuple[torch.Tensor, torch.Tensor]:
         """Logits at answer positions [answer tokens, vocabulary] and the tokens that belong there, row by row of `turns`."""
@@ -42,6 +45,8 @@ class Composer:
         device = self.model.device
         ids, labels = ids.to(device, non_blocking=True), labels.to(device, non_blocking=True)
         inner = self.model.model
+        opening = self._opening()
+        ids, labels = ids[:, len(opening) :], labels[:, len(opening) :]
         embeds = inner.get_input_embeddings()(ids)
         for modality, token in _PLACEHOLDER.items():
             if media[modality]:
@@ -49,7 +54,7 @@ class Composer:
                 mask = ids == self.processor.tokenizer.convert_tokens_to_ids(token)
                 embeds = embeds.masked_scatter(mask.unsqueeze(-1), found)
         # Padding stands on the right, where a causal model's earlier positions cannot see it: no mask is needed.
-        hidden = inner.language_model(inputs_embeds=embeds, use_cache=False).last_hidden_state
+        hidden = inner.language_model(inputs_embeds=embeds, past_key_values=self._read(opening, len(ids))).last_hidden_state
         # A position predicts the next token.
         wanted = pad(labels[:, 1:], (0, 1), value=IGNORED)
         places = wanted != IGNORED
@@ -61,6 +66,26 @@ class Composer:
         hits = logits.argmax(-1) == wanted
         counts = [sum(label != IGNORED for label in self._ids(turn)[1]) for turn in turns]
         return torch.stack([part.all() for part in hits.split(counts)]).cpu()
+
+    def _opening(self) -> list[int]:
+        """Tokens that all turns begin with: the system's turn and the opening of the user's."""
+        if "" not in self.seen:
+            first, second = (self.processor.tokenizer(self.processor.chat([word], None))["input_ids"] for word in ("a", "b"))
+            same = [one == other for one, other in zip(first, second, strict=True)]
+            self.seen[""] = (first[: same.index(False)], [])
+        return self.seen[""][0]
+
+    def _read(self, opening: list[int], turns: int) -> DynamicCache:
+        """Keys and values of the opening for so many turns; read once, because nothing in it is trained."""
+        if not self.kept:
+            ids = torch.tensor([opening], device=self.model.device)
+            with torch.no_grad():
+                read = self.model.model.language_model(input_ids=ids, use_cache=True).past_key_values
+            self.kept.extend((layer.keys, layer.values) for layer in read.layers)
+        cache = DynamicCache()
+        for index, (keys, values) in enumerate(self.kept):
+            cache.update(keys.expand(turns, -1, -1, -1), values.expand(turns, -1, -1, -1), index)
+        return cache
 
     def _texts(self, turns) -> tuple[torch.Tensor, torch.Tensor, dict[Modality, list[torch.Tensor]]]:
         media: dict[Modality, list[torch.Tensor]] = {modality: [] for modality in _PLACEHOLDER}

@@ -108,11 +108,14 @@ def _asks(pool: str, question: str, *, after: bool = True) -> Callable[[np.rando
 def _same(rng, answers):
     sound = int(rng.integers(len(answers["audio"])))
     wanted = rng.random() < 0.5
-    # Half of the pairs agree, so that neither answer is the better guess.
-    while (answers["image"][picture := int(rng.integers(len(answers["image"])))] == answers["audio"][sound]) != wanted:
-        pass
+    # Half of the pairs agree, so that neither answer is the better guess. A small pool may hold no such picture.
+    for _ in range(200):
+        picture = int(rng.integers(len(answers["image"])))
+        same = answers["image"][picture] == answers["audio"][sound]
+        if same == wanted:
+            break
     parts = ("Listen to this:", ("audio", sound), "Look at this:", ("image", picture))
-    return (*parts, "Is the spoken digit the one in the picture?"), "yes" if wanted else "no"
+    return (*parts, "Is the spoken digit the one in the picture?"), "yes" if same else "no"
 
 
 def _everything(rng, answers):

@@ -9,7 +9,7 @@ import argparse
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -20,13 +20,14 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
+from morphoquant.core.errors import UnknownNameError
 from morphoquant.models.embedded.card import write_card
 from morphoquant.models.embedded.compose import Composer
 from morphoquant.models.embedded.evaluate import evaluate
 from morphoquant.models.embedded.features import Features, Spread, features_of
 from morphoquant.models.embedded.folder import demo_folder, prepare
 from morphoquant.models.embedded.processor import OmniDemoProcessor
-from morphoquant.models.embedded.tasks import POOLS, RECORDED, TASKS
+from morphoquant.models.embedded.tasks import POOLS, RECORDED, TASKS, Task
 from morphoquant.models.embedded.weights import CONNECTOR_PARTS, CONNECTORS, build_model, save_connectors
 
 
@@ -44,6 +45,7 @@ class Recipe:
         noise: see `Composer.noise`.
         warmup: share of steps in which the rate rises; it falls as a cosine after.
         seed: of everything.
+        tasks: names of TASKS, joined by commas: what is trained and measured.
     """
 
     steps: int = 6000
@@ -55,9 +57,33 @@ class Recipe:
     noise: float = 0.1
     warmup: float = 0.04
     seed: int = 0
+    tasks: str = ",".join(TASKS)
+
+    @property
+    def asked(self) -> dict[str, Task]:
+        """The tasks by name.
+
+        Raises:
+            UnknownNameError: there is no such task.
+        """
+        for name in self.tasks.split(","):
+            if name not in TASKS:
+                raise UnknownNameError("task", name, TASKS)
+        return {name: TASKS[name] for name in self.tasks.split(",")}
 
 
-def train(recipe: Recipe, folder: Path, work: Path, out: Path, *, device: str, workers: int, minutes: float) -> dict:
+def train(
+    recipe: Recipe,
+    folder: Path,
+    work: Path,
+    out: Path,
+    *,
+    device: str,
+    workers: int,
+    minutes: float,
+    checkpoint_every: int = 200,
+    on_step: Callable[[int], None] = lambda step: None,
+) -> dict:
     """Trains, evaluates and writes connectors.safetensors, training.jsonl and README.md to `out`; returns the accuracies.
 
     Args:
@@ -68,6 +94,8 @@ def train(recipe: Recipe, folder: Path, work: Path, out: Path, *, device: str, w
         device: "cpu" or "cuda".
         workers: processes that draw media.
         minutes: of optimisation at most; where they are fewer than the steps need, the learning rate falls with the time.
+        checkpoint_every: steps between two checkpoints.
+        on_step: told each step before it is made.
     """
     torch.set_float32_matmul_precision("high")
     work.mkdir(parents=True, exist_ok=True)
@@ -77,16 +105,22 @@ def train(recipe: Recipe, folder: Path, work: Path, out: Path, *, device: str, w
     with _spread(workers) as spread:
         features = _features(model.model, "train", recipe, work, spread)
         held_out = _features(model.model, "evaluation", recipe, work, spread)
-        people = features_of(model.model, "audio", RECORDED, recipe.held_out, recipe.seed, work / "features", spread=spread)
+        people = None
+        if "audio" in recipe.asked:
+            count = recipe.held_out
+            people = features_of(model.model, "audio", RECORDED, count, recipe.seed, work / "features", spread=spread)
     log = work / "training.jsonl"
     started = time.monotonic()
-    done = _optimise(Composer(model, processor, features, recipe.noise), recipe, work, log, 60 * minutes)
+    composer = Composer(model, processor, features, recipe.noise)
+    done = _optimise(composer, recipe, work, log, 60 * minutes, checkpoint_every, on_step)
     spent = time.monotonic() - started
     # The shipped file is in 16 bits: that is what is measured.
     save_connectors(model, work / CONNECTORS.name)
     model.load_state_dict({k: v.float() for k, v in load_file(work / CONNECTORS.name).items()}, strict=False)
-    results = evaluate(Composer(model, processor, held_out), recipe.seed)
-    results["audio, a person's voice"] = evaluate(Composer(model, processor, {"audio": people}), recipe.seed, ["audio"])["audio"]
+    results = evaluate(Composer(model, processor, held_out), recipe.seed, list(recipe.asked))
+    if people is not None:
+        heard = evaluate(Composer(model, processor, {"audio": people}), recipe.seed, ["audio"])
+        results["audio, a person's voice"] = heard["audio"]
     summary = {"recipe": asdict(recipe), "device": device, "steps": done, "seconds": round(spent), "accuracy": results}
     _say(log, summary)
     out.mkdir(parents=True, exist_ok=True)
@@ -107,14 +141,18 @@ def _spread(workers: int) -> Iterator[Spread]:
 
 
 def _features(model, split: str, recipe: Recipe, work: Path, spread: Spread) -> dict[str, Features]:
-    counts = {name: round(pool.share * recipe.items) if split == "train" else recipe.held_out for name, pool in POOLS.items()}
+    used = {pool: POOLS[pool] for pool in POOLS if any(pool in task.pools for task in recipe.asked.values())}
+    shares = sum(pool.share for pool in used.values())
+    counts = {
+        name: round(pool.share / shares * recipe.items) if split == "train" else recipe.held_out for name, pool in used.items()
+    }
     return {
         name: features_of(model, name, split, count, recipe.seed, work / "features", spread=spread, progress=_show)
         for name, count in counts.items()
     }
 
 
-def _optimise(composer: Composer, recipe: Recipe, work: Path, log: Path, seconds: float) -> int:
+def _optimise(composer: Composer, recipe: Recipe, work: Path, log: Path, seconds: float, every: int, on_step) -> int:
     weights = {n: p for n, p in composer.model.named_parameters() if n.startswith(CONNECTOR_PARTS)}
     for weight in weights.values():
         weight.requires_grad_(True)
@@ -122,7 +160,7 @@ def _optimise(composer: Composer, recipe: Recipe, work: Path, log: Path, seconds
     first = _resume(weights, optimiser, work, recipe)
     if first == 0:
         log.unlink(missing_ok=True)
-    names, shares = list(TASKS), np.array([task.weight for task in TASKS.values()])
+    names, shares = list(recipe.asked), np.array([task.weight for task in recipe.asked.values()])
     answers = {name: features.answers for name, features in composer.features.items()}
     started = time.monotonic()
     step = first
@@ -131,6 +169,7 @@ def _optimise(composer: Composer, recipe: Recipe, work: Path, log: Path, seconds
         if part >= 1:
             print(f"out of time at step {step} of {recipe.steps}", flush=True)
             break
+        on_step(step)
         rng = np.random.default_rng([recipe.seed, 1, step])
         generator = torch.Generator(composer.model.device).manual_seed(recipe.seed * 1_000_003 + step)
         turns = [TASKS[names[at]].make(rng, answers) for at in rng.choice(len(names), recipe.batch, p=shares / shares.sum())]
@@ -145,7 +184,7 @@ def _optimise(composer: Composer, recipe: Recipe, work: Path, log: Path, seconds
         if step % 20 == 0 or step == recipe.steps - 1:
             right = (logits.argmax(-1) == wanted).float().mean()
             _say(log, {"step": step, "loss": round(loss.item(), 4), "tokens_right": round(right.item(), 4)})
-        if step % 500 == 499:
+        if (step + 1) % every == 0:
             _checkpoint(weights, optimiser, work, step + 1, recipe)
     else:
         step = recipe.steps

@@ -1,6 +1,9 @@
 """A small random model of the embedded model's own classes, with a tokenizer of bytes: seconds instead of a download."""
 
+from pathlib import Path
+
 import torch
+from safetensors.torch import save_file
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
@@ -44,6 +47,7 @@ def small_config() -> OmniDemoConfig:
             "num_attention_heads": 4,
             "num_key_value_heads": 2,
             "tie_word_embeddings": True,
+            "initializer_range": 0.3,
             "bos_token_id": 1,
             "eos_token_id": 2,
             "pad_token_id": 0,
@@ -64,7 +68,7 @@ def small_config() -> OmniDemoConfig:
         },
         image_size=112,
         frame_size=56,
-        max_frames=4,
+        max_frames=8,
         connector_width=40,
     )
 
@@ -76,3 +80,18 @@ def small_omni() -> tuple[OmniDemoForConditionalGeneration, OmniDemoProcessor]:
     for projector in (model.model.image_projector, model.model.video_projector, model.model.audio_projector):
         torch.nn.init.normal_(projector.linear_1.weight)
     return model, OmniDemoProcessor(small_tokenizer(), config)
+
+
+def small_folder(folder: Path) -> Path:
+    """The small model laid out as a converted folder."""
+    model, processor = small_omni()
+    model.config.save_pretrained(folder)
+    processor.tokenizer.save_pretrained(folder)
+    for part, prefix in (
+        ("language", "model.language_model."),
+        ("audio", "model.audio_tower."),
+        ("vision", "model.vision_tower."),
+    ):
+        state = {name: value.contiguous() for name, value in model.state_dict().items() if name.startswith(prefix)}
+        save_file(state, folder / f"{part}.safetensors", metadata={"format": "pt"})
+    return folder
