@@ -2,11 +2,13 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from morphoquant.core.modality import SLOT_COUNT
 from morphoquant.metrics.cosine import cosines_of
+from morphoquant.metrics.kernels import row_sums, split_sums
 
 _ALWAYS = ("signal_sq", "error_sq", "cosine_sum")
 _INPUT = ("clip_sq", "outlier_signal_sq", "outlier_error_sq", "bypassed")
@@ -55,25 +57,24 @@ class ErrorSums:
         if not len(slots):
             return
         slots = slots.long().cpu()
-        # Half-precision inputs are widened first: their squares and sums would stall.
-        x, y = (part.to(torch.promote_types(part.dtype, torch.float32)) for part in (x, y))
-        signal, error = x.square(), (y - x).square_()
-        signal_sq = _row_sums(signal)
-        cosines = cosines_of(_row_sums(x * y), signal_sq, _row_sums(y.square()))
+        signal_sq, error_sq, product, other_sq = _whole(x, y)
+        cosines = cosines_of(product, signal_sq, other_sq)
         self._tokens += torch.bincount(slots, minlength=SLOT_COUNT)
         self._cosine_min.scatter_reduce_(0, slots, cosines, "amin")
         self._add("signal_sq", slots, signal_sq)
-        self._add("error_sq", slots, _row_sums(error))
+        self._add("error_sq", slots, error_sq)
         self._add("cosine_sum", slots, cosines)
-        if self.tap != "input":
-            return
-        if clipped is not None:
-            self._add("clip_sq", slots, _row_sums(error * clipped))
-        if bypassed is not None:
-            self._add("bypassed", slots, _row_sums(bypassed))
-        if outliers is not None and bool(outliers.any()):
-            self._add("outlier_signal_sq", slots, _row_sums(signal[:, outliers]))
-            self._add("outlier_error_sq", slots, _row_sums(error[:, outliers]))
+        if self.tap == "input" and not (clipped is None and bypassed is None and outliers is None):
+            nothing = torch.zeros_like(x, dtype=torch.bool)
+            split = _split(
+                x,
+                y,
+                nothing if clipped is None else clipped,
+                nothing if bypassed is None else bypassed,
+                nothing[0] if outliers is None else outliers,
+            )
+            for name, values in zip(_INPUT, split, strict=True):
+                self._add(name, slots, values)
 
     def merge(self, other: "ErrorSums") -> None:
         """Adds the sums of another part of the data.
@@ -107,5 +108,28 @@ class ErrorSums:
         self._sums[name].index_add_(0, slots, values)
 
 
-def _row_sums(values: Tensor) -> Tensor:
-    return values.sum(1, dtype=torch.float64).cpu()
+def _whole(x: Tensor, y: Tensor) -> Tensor:
+    """Sums over each row of x^2, (y - x)^2, x y and y^2, float64 [4, rows]."""
+    if x.device.type != "cpu":
+        x, y = x.double(), y.double()
+        return torch.stack([part.sum(1) for part in (x.square(), (y - x).square(), x * y, y.square())]).cpu()
+    out = np.empty((len(x), 4))
+    row_sums(float32(x), float32(y), out)
+    return torch.from_numpy(out).T
+
+
+def _split(x: Tensor, y: Tensor, clipped: Tensor, bypassed: Tensor, outliers: Tensor) -> Tensor:
+    """Sums over each row of what `_INPUT` names, float64 [4, rows]."""
+    if x.device.type != "cpu":
+        x, y = x.double(), y.double()
+        error = (y - x).square()
+        parts = (error * clipped, x.square() * outliers, error * outliers, bypassed.double())
+        return torch.stack([part.sum(1) for part in parts]).cpu()
+    out = np.empty((len(x), 4))
+    split_sums(float32(x), float32(y), clipped.numpy(), bypassed.numpy(), outliers.numpy(), out)
+    return torch.from_numpy(out).T
+
+
+def float32(x: Tensor) -> np.ndarray:
+    """Rows in one numpy type, so that the kernels are compiled once; half precision is widened without loss."""
+    return x.detach().to(torch.float32).contiguous().numpy()

@@ -4,6 +4,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from morphoquant.metrics.error_sums import float32
+from morphoquant.metrics.kernels import channel_sums
+
 _COUNTS = ("clipped", "bypassed")
 _SUMS = ("signal_sq", "clip_sq", "round_sq")
 
@@ -30,23 +33,15 @@ class GridUse:
             clipped: values beyond the grid by more than half a step and not bypassed, bool [rows, K].
             bypassed: values kept in full precision, bool [rows, K]; None for none.
         """
-        labels = slots.long()
-        # Half-precision inputs are widened first: their squares and sums would stall.
-        x, y = (part.to(torch.promote_types(part.dtype, torch.float32)) for part in (x, y))
-        for slot in labels[labels >= 0].unique().tolist():
-            rows = labels == slot
-            here, lost = x[rows], clipped[rows]
-            error = (y[rows] - here).square_()
-            clip = (error * lost).sum(0, dtype=torch.float64)
-            kept = torch.zeros(self.channels, dtype=torch.int64) if bypassed is None else bypassed[rows].sum(0)
-            added = {
-                "clipped": lost.sum(0),
-                "bypassed": kept,
-                "signal_sq": here.square().sum(0, dtype=torch.float64),
-                "clip_sq": clip,
-                "round_sq": (error.sum(0, dtype=torch.float64) - clip).clamp_min_(0),
-            }
-            self._put(slot, len(here), {name: values.cpu() for name, values in added.items()})
+        kept = torch.zeros_like(clipped) if bypassed is None else bypassed
+        keep = slots >= 0
+        if not bool(keep.all()):
+            x, y, clipped, kept, slots = (part[keep] for part in (x, y, clipped, kept, slots))
+        found, places, rows = slots.unique(return_inverse=True, return_counts=True)
+        counts, sums = _summed(x, y, clipped, kept, places, len(found))
+        for place, slot in enumerate(found.tolist()):
+            added = dict(zip(_COUNTS, counts[place], strict=True)) | dict(zip(_SUMS, sums[place], strict=True))
+            self._put(slot, int(rows[place]), added)
 
     def merge(self, other: "GridUse") -> None:
         """Adds the sums of another part of the data.
@@ -74,3 +69,20 @@ class GridUse:
         self._rows[slot] = self._rows.get(slot, 0) + rows
         held = self._sums.get(slot)
         self._sums[slot] = {name: values if held is None else held[name] + values for name, values in added.items()}
+
+
+def _summed(x: Tensor, y: Tensor, clipped: Tensor, bypassed: Tensor, places: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """Counts int64 [size, 2, K] and sums float64 [size, 3, K] of the rows of each place."""
+    counts, sums = torch.zeros(size, 2, x.shape[1], dtype=torch.int64), torch.zeros(size, 3, x.shape[1], dtype=torch.float64)
+    if x.device.type == "cpu":
+        flags = clipped.numpy(), bypassed.numpy()
+        channel_sums(float32(x), float32(y), *flags, places.numpy(), counts.numpy(), sums.numpy())
+        return counts, sums
+    x, y = x.double(), y.double()
+    error = (y - x).square()
+    places = places.to(x.device)
+    for index, part in enumerate((clipped, bypassed)):
+        counts[:, index] = torch.zeros_like(counts[:, index], device=x.device).index_add_(0, places, part.long()).cpu()
+    for index, part in enumerate((x.square(), error * clipped, error * ~clipped)):
+        sums[:, index] = torch.zeros_like(sums[:, index], device=x.device).index_add_(0, places, part).cpu()
+    return counts, sums

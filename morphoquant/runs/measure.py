@@ -9,9 +9,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from morphoquant.core.errors import BatchError
 from morphoquant.methods.base import GroupFit
 from morphoquant.metrics.error_sums import ErrorSums
 from morphoquant.metrics.grid_use import GridUse
+from morphoquant.quant.threads import one_thread
 
 # What of the composition is quantised for each value of the errors table's `source`.
 SOURCES = ("weight", "activation", "both")
@@ -42,15 +44,24 @@ class Measure:
     def __init__(self, fits: Sequence[Mapping[str, GroupFit]]):
         self.fits = fits
         self.results = [Measured({}, {}) for _ in fits]
-        self._inputs: dict[str, list[tuple[Tensor, Tensor] | None]] = {}
+        self._inputs: dict[str, list[_Input | None]] = {}
 
     def on_input(self, group: str, module: nn.Linear, x: Tensor, slots: Tensor, keys: Tensor) -> None:
         """Quantises a shared input [rows, K] once a fit and adds up its error."""
+        keep = slots >= 0
+        if not bool(keep.all()):
+            x, slots = x[keep], slots[keep]
+        if not bool(torch.isfinite(x.sum())):
+            raise BatchError(
+                f"the input of {group} holds NaN or infinite values: errors cannot be measured on it; "
+                "leave out that sample, or run the model in float32."
+            )
         self._inputs.pop(group, None)
         if len(self._inputs) == _HELD:
             self._inputs.pop(next(iter(self._inputs)))
         pairs = zip(self.fits, self.results, strict=True)
-        self._inputs[group] = [self._input(fits.get(group), done, group, x, slots) for fits, done in pairs]
+        with one_thread():
+            self._inputs[group] = [_quantised(fits.get(group), done, group, x, slots) for fits, done in pairs]
 
     def on_linear(self, layer: str, group: str, module: nn.Linear, x: Tensor, slots: Tensor) -> None:
         """Adds up the error of a linear's output [rows, N], from its weight, its input and both."""
@@ -67,31 +78,40 @@ class Measure:
         for fits, done, given in zip(self.fits, self.results, self._inputs[group], strict=True):
             if given is None:
                 continue
-            fit, (exact, used) = fits[group], given
+            fit = fits[group]
             weight, plain = fit.weights[layer], fit.transform.weight(original)
-            reference = output(x, original)
-            pairs = {"weight": (exact, weight), "activation": (used, plain), "both": (used, weight)}
+            reference = output(given.exact, plain)
+            pairs = {"weight": (given.exact, weight), "activation": (given.used, plain), "both": (given.used, weight)}
             for source, (inputs, matrix) in pairs.items():
-                if (source == "weight" and weight is original) or (source == "activation" and used is exact):
+                if (source == "weight" and weight.data_ptr() == plain.data_ptr()) or (source == "activation" and given.used is given.exact):
                     continue
                 sums = done.errors.setdefault((layer, "output", source), ErrorSums(reference.shape[1], "output"))
-                sums.update(reference, output(inputs, matrix), slots)
+                sums.update(reference, output(inputs, matrix), given.slots)
 
-    @staticmethod
-    def _input(fit: GroupFit | None, done: Measured, group: str, x: Tensor, slots: Tensor) -> tuple[Tensor, Tensor] | None:
-        """(T(x), what the quantised weight is multiplied with), None outside the scope."""
-        if fit is None:
-            return None
-        exact = fit.transform.input(x)
-        if fit.activation is None:
-            return exact, exact
-        used = fit.activation.quantize(exact)
-        clipped, bypassed, outliers = fit.activation.clipped(exact), None, None
-        if fit.correction is not None:
-            bypassed, outliers = fit.correction.bypassed(exact), fit.correction.mask
-            used, clipped = torch.where(bypassed, exact, used), clipped & ~bypassed
-        sums = done.errors.setdefault((group, "input", "activation"), ErrorSums(x.shape[1], "input"))
-        sums.update(exact, used, slots, clipped=clipped, bypassed=bypassed, outliers=outliers)
-        if fit.columns is not None:
-            done.use.setdefault(group, GridUse(x.shape[1])).update(exact, used, slots, clipped, bypassed)
-        return exact, used
+
+@dataclass(frozen=True, eq=False)
+class _Input:
+    """Rows that count, as a fit sees them: T(x), what the quantised weight is multiplied with, and their slots."""
+
+    exact: Tensor
+    used: Tensor
+    slots: Tensor
+
+
+def _quantised(fit: GroupFit | None, done: Measured, group: str, x: Tensor, slots: Tensor) -> _Input | None:
+    """Quantises rows and adds up their error; None outside the scope."""
+    if fit is None:
+        return None
+    exact = fit.transform.input(x)
+    if fit.activation is None:
+        return _Input(exact, exact, slots)
+    used = fit.activation.quantize(exact)
+    clipped, bypassed, outliers = fit.activation.clipped(exact), None, None
+    if fit.correction is not None:
+        bypassed, outliers = fit.correction.bypassed(exact), fit.correction.mask
+        used, clipped = torch.where(bypassed, exact, used), clipped & ~bypassed
+    sums = done.errors.setdefault((group, "input", "activation"), ErrorSums(x.shape[1], "input"))
+    sums.update(exact, used, slots, clipped=clipped, bypassed=bypassed, outliers=outliers)
+    if fit.columns is not None:
+        done.use.setdefault(group, GridUse(x.shape[1])).update(exact, used, slots, clipped, bypassed)
+    return _Input(exact, used, slots)
