@@ -10,7 +10,16 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from morphoquant.figures.theme import DASH_AFTER, DASH_BEFORE, HEIGHT, NEUTRAL, lay_out, modality_colour, three_digits
+from morphoquant.figures.theme import (
+    DASH_AFTER,
+    DASH_BEFORE,
+    HEIGHT,
+    NEUTRAL,
+    lay_out,
+    modality_colour,
+    modality_order,
+    three_digits,
+)
 from morphoquant.figures.ticks import escaped, thinned
 
 _DASHES = {"before": DASH_BEFORE, "after": DASH_AFTER}
@@ -97,7 +106,8 @@ def _in_order(frame: pd.DataFrame, series: str, colour) -> go.Figure:
 
 def _lines(figure: go.Figure, frame: pd.DataFrame, series: str, colour, seen: set, lined: bool, **where) -> None:
     stages = list(dict.fromkeys(frame["stage"])) if "stage" in frame else [None]
-    for name in dict.fromkeys(frame[series]):
+    names = modality_order(frame[series]) if series == "modality" else dict.fromkeys(frame[series])
+    for name in names:
         for stage in stages:
             part = frame[frame[series] == name]
             part = part[part["stage"] == stage] if stage else part
