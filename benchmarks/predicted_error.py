@@ -20,7 +20,8 @@ from morphoquant.core.selection import Selection
 from morphoquant.data.datasets import DATASETS
 from morphoquant.hooks.modality_hooks import ModalityHooks
 from morphoquant.models.load import load
-from morphoquant.quant.grid import range_grid
+from morphoquant.quant.grid import symmetric_grid
+from morphoquant.quant.threads import one_thread
 from morphoquant.queries.predicted import BITS, predicted_sqnr
 from morphoquant.runs.capture import capture
 
@@ -29,12 +30,12 @@ MOST, TOKENS = 0.2, 1000
 
 
 class Direct:
-    """Observer that adds up signal and squared error by modality on given ranges."""
+    """Observer that adds up signal and squared error by modality, on one symmetric grid a channel."""
 
-    def __init__(self, ranges: dict[str, tuple[torch.Tensor, torch.Tensor]]):
+    def __init__(self, absmax: dict[str, torch.Tensor]):
         self.grids = {
-            group: {(bits, clip): range_grid(low * clip, high * clip, bits) for bits in BITS for clip in CLIPS}
-            for group, (low, high) in ranges.items()
+            group: {(bits, clip): symmetric_grid(reach * clip, bits) for bits in BITS for clip in CLIPS}
+            for group, reach in absmax.items()
         }
         self.sums: dict[tuple, np.ndarray] = defaultdict(lambda: np.zeros(2))
         self.tokens: dict[tuple[str, str], int] = defaultdict(int)
@@ -46,9 +47,10 @@ class Direct:
             rows = x[(slots >= 0) & (slots.div(len(POSITIONS), rounding_mode="floor") == index)]
             self.tokens[group, modality] += len(rows)
             signal = float(rows.double().square().sum())
-            for setting, grid in self.grids[group].items():
-                error = float((grid.quantize(rows) - rows).square().sum(dtype=torch.float64))
-                self.sums[group, modality, *setting] += (signal, error)
+            with one_thread():
+                for setting, grid in self.grids[group].items():
+                    error = float((grid.quantize(rows) - rows).square().sum(dtype=torch.float64))
+                    self.sums[group, modality, *setting] += (signal, error)
 
 
 def compare(cache: Path, samples: int) -> pd.DataFrame:
@@ -58,20 +60,18 @@ def compare(cache: Path, samples: int) -> pd.DataFrame:
     with tempfile.TemporaryDirectory() as folder:
         run = capture(loaded.model, batches, store=folder, identity=loaded.identity, control=loaded.control, keep_rows=1)
         stats = run.frame("channel_stats", ["group", "channel", "min", "max"])
-        ranges = {}
-        for group, rows in stats.groupby("group", sort=False):
-            pooled = rows.groupby("channel").agg({"min": "min", "max": "max"})
-            low, high = (torch.tensor(pooled[name].to_numpy(), dtype=torch.float64) for name in ("min", "max"))
-            reach = torch.maximum(low.abs(), high.abs())
-            both = low * high <= 0
-            ranges[group] = (torch.where(both, -reach, low), torch.where(both, reach, high))
-        direct = Direct(ranges)
+        stats["absmax"] = stats[["min", "max"]].abs().max(axis=1)
+        absmax = {
+            group: torch.tensor(rows.groupby("channel")["absmax"].max().to_numpy(), dtype=torch.float32)
+            for group, rows in stats.groupby("group", sort=False)
+        }
+        direct = Direct(absmax)
         with ModalityHooks(loaded.model, direct, loaded.control) as hooks:
             for done, batch in enumerate(batches, 1):
                 hooks.run(batch)
                 print(f"\rmeasuring {done} of {len(batches)}", end="", file=sys.stderr, flush=True)
         everywhere = Selection(positions=POSITIONS)
-        predicted = pd.concat([predicted_sqnr(run, everywhere, group, BITS, CLIPS) for group in ranges])
+        predicted = pd.concat([predicted_sqnr(run, everywhere, group, BITS, CLIPS) for group in absmax])
     predicted["tokens"] = [direct.tokens[pair] for pair in zip(predicted["layer"], predicted["modality"], strict=True)]
     keys = zip(predicted["layer"], predicted["modality"], predicted["bits"], predicted["clip"], strict=True)
     sums = np.array([direct.sums[key] for key in keys])

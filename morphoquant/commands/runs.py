@@ -1,9 +1,12 @@
-"""runs: what is in the cache, with its state; and removing a run."""
+"""runs: what is in the cache, with its state; removing a run; making small copies to ship."""
 
 import json
 from dataclasses import asdict
+from fnmatch import fnmatch
 
+from morphoquant.core.errors import StoreError
 from morphoquant.store.run_store import RunEntry, RunStore
+from morphoquant.store.ship import ship
 
 
 def add(verbs, shared) -> None:
@@ -11,21 +14,28 @@ def add(verbs, shared) -> None:
     verb = verbs.add_parser(
         "runs",
         parents=[shared],
-        help="list the runs in the cache, or remove one",
-        description="List the runs in the cache, newest first, or remove one.",
+        help="list the runs in the cache, remove one, or ship small copies",
+        description="List the runs in the cache, newest first; remove one; or write small copies of some to <cache>/stored.",
         epilog="example: python -m morphoquant runs --json",
     )
     verb.add_argument("--delete", metavar="RUN", help="remove this run, damaged or not")
+    verb.add_argument("--ship", nargs="+", default=[], metavar="RUN", help="write small copies of these runs to <cache>/stored")
+    verb.add_argument(
+        "--keep", nargs="+", default=["*"], metavar="PATTERN", help="with --ship: layers whose histograms and grid use are kept"
+    )
     verb.add_argument("--json", action="store_true", help="print JSON with the whole plans")
     verb.set_defaults(run=run)
 
 
 def run(args) -> None:
-    """Prints the runs, or removes one."""
+    """Prints the runs, removes one, or ships some."""
     store = RunStore(args.cache)
     if args.delete:
         store.delete(args.delete)
         print(f"removed {args.delete}")
+        return
+    if args.ship:
+        _ship(store, args.ship, args.keep)
         return
     entries = store.entries()
     if args.json:
@@ -36,6 +46,15 @@ def run(args) -> None:
         width = max(len(entry.run_id) for entry in entries)
         for entry in entries:
             print(f"{entry.run_id:{width}}  {_line(entry)}")
+
+
+def _ship(store: RunStore, run_ids: list[str], patterns: list[str]) -> None:
+    for run in [store.open(run_id) for run_id in run_ids]:
+        groups = set(run.frame("layers", ["group"])["group"])
+        kept = {group for group in groups if any(fnmatch(group, pattern) for pattern in patterns)}
+        if not kept:
+            raise StoreError(f"no layer of {run.run_id!r} matches {' '.join(patterns)}: give patterns such as '*layers.11.*'.")
+        print(ship(run, store.roots[1], kept))
 
 
 def _json(entry: RunEntry) -> dict:

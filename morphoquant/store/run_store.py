@@ -60,9 +60,9 @@ class RunStore:
         return Run(folder, RunHeader.read(folder))
 
     def finished(self, plan: RunPlan) -> Run | None:
-        """The finished run of an equal plan, absent if there is none."""
-        folder = self._find(plan.run_id)
-        entry = _entry(folder) if folder else None
+        """The finished run of an equal plan made here, absent if there is none; shipped runs are reduced and do not count."""
+        folder = self.roots[0] / plan.run_id
+        entry = _entry(folder) if folder.is_dir() else None
         return Run(folder, entry.header) if entry and entry.header and entry.header.status == "finished" else None
 
     def writer(self, plan: RunPlan) -> RunWriter:

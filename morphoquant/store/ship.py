@@ -1,0 +1,85 @@
+"""Small copies of runs to ship with the project: all layers' errors, statistics and grids, fine tables of some layers only.
+
+Moments and sums are rounded to 16 significant bits (relative error below 2e-5), which halves their size; extremes and counts
+stay exact. What was left out is said in the copy's summary, and its header is marked as stored.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from morphoquant.store.atomic import replacing
+from morphoquant.store.run import Run
+from morphoquant.store.schema import TABLES
+
+FINE = ("histograms", "grid_use")
+LEFT_OUT = ("token_sample",)
+_DROPPED_BITS = 52 - 15
+
+
+def ship(run: Run, folder: Path, groups: Collection[str]) -> Path:
+    """Writes a small copy of a finished run.
+
+    Args:
+        run: the run.
+        folder: folder of shipped runs, `<cache>/stored`.
+        groups: layer inputs whose fine tables are kept.
+
+    Returns:
+        The copy's folder.
+
+    Raises:
+        StoreError: the run cannot be read or the copy not written.
+    """
+    target = folder / run.run_id
+    rows = {}
+    for name in sorted(run.header.tables):
+        if name not in LEFT_OUT:
+            table = run.table(name, where={"group": sorted(groups)} if name in FINE else None)
+            rows[name] = _write(target / f"{name}.parquet", name, table)
+    kept = f"histograms and grid use of {len(groups)} layer inputs; no kept tokens; moments and sums to 16 significant bits"
+    summary = {**run.header.summary, "shipped": kept, "shipped_groups": sorted(groups)}
+    replace(run.header, tables=rows, stored=True, summary=summary).write(target)
+    return target
+
+
+def _write(path: Path, name: str, table: pa.Table) -> int:
+    schema, table = TABLES[name], table.unify_dictionaries().combine_chunks()
+    keys = [field.name for field in schema if pa.types.is_dictionary(field.type)]
+    floats = [field.name for field in schema if pa.types.is_floating(field.type)]
+    for column in floats:
+        place = schema.get_field_index(column)
+        if pa.types.is_float64(schema.field(column).type):
+            table = table.set_column(place, schema.field(column), _rounded(table[column]))
+    with replacing(path) as sibling:
+        encoding = {column: "BYTE_STREAM_SPLIT" for column in floats}
+        options = {"use_dictionary": keys, "column_encoding": encoding, "compression": "zstd", "compression_level": 19}
+        with pq.ParquetWriter(sibling, schema, **options) as file:
+            for part in _by_key(table, keys[0]):
+                file.write_table(part, row_group_size=max(part.num_rows, 1))
+    return table.num_rows
+
+
+def _by_key(table: pa.Table, key: str) -> Sequence[pa.Table]:
+    """Runs of equal keys, gathered into parts of some ten thousand rows, so that readers of one layer skip most."""
+    codes = table[key].combine_chunks().indices.to_numpy()
+    edges = [0, *(np.flatnonzero(np.diff(codes)) + 1).tolist(), table.num_rows]
+    starts = [0]
+    for edge in edges[1:-1]:
+        if edge - starts[-1] >= 20_000:
+            starts.append(edge)
+    ends = [*starts[1:], table.num_rows]
+    return [table.slice(start, end - start) for start, end in zip(starts, ends, strict=True)]
+
+
+def _rounded(column: pa.ChunkedArray) -> pa.Array:
+    array = column.combine_chunks()
+    missing = array.is_null().to_numpy(zero_copy_only=False)
+    bits = array.fill_null(0.0).to_numpy(zero_copy_only=False).copy().view(np.uint64)
+    half = np.uint64(1 << (_DROPPED_BITS - 1))
+    bits = (bits + half) & ~np.uint64((1 << _DROPPED_BITS) - 1)
+    return pa.array(bits.view(np.float64), mask=missing)
