@@ -13,12 +13,15 @@ def magnitude_lines(frame: pd.DataFrame) -> go.Figure:
     for modality in modality_order(frame["modality"]):
         part = frame[(frame["modality"] == modality) & (frame["low"] > 0)]
         look = dict(mode="lines", name=modality, legendgroup=modality, line=dict(color=modality_colour(modality), width=2))
+        edges = [*part["low"], *part["high"].iloc[-1:]]
         share = [value if value > 0 else None for value in part["per_octave_percent"]]
         above = [value if value > 0 else None for value in part["above_percent"]]
         hover = "%{{x:.3g}}: %{{y:.3g}} % of {name} values{more}<extra></extra>"
         steps = {**look, "line": dict(color=modality_colour(modality), width=2, shape="hv")}
         figure.add_trace(
-            go.Scatter(x=part["low"], y=share, hovertemplate=hover.format(name=modality, more=" an octave"), **steps), 1, 1
+            go.Scatter(x=edges, y=[*share, *share[-1:]], hovertemplate=hover.format(name=modality, more=" an octave"), **steps),
+            1,
+            1,
         )
         tail = hover.format(name=modality, more=" are at least as large")
         figure.add_trace(go.Scatter(x=part["low"], y=above, showlegend=False, hovertemplate=tail, **look), 2, 1)
