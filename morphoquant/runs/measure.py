@@ -83,10 +83,14 @@ class Measure:
             reference = output(given.exact, plain)
             pairs = {"weight": (given.exact, weight), "activation": (given.used, plain), "both": (given.used, weight)}
             for source, (inputs, matrix) in pairs.items():
-                if (source == "weight" and weight.data_ptr() == plain.data_ptr()) or (source == "activation" and given.used is given.exact):
+                if (source == "weight" and weight.data_ptr() == plain.data_ptr()) or (
+                    source == "activation" and given.used is given.exact
+                ):
                     continue
+                result = output(inputs, matrix)
                 sums = done.errors.setdefault((layer, "output", source), ErrorSums(reference.shape[1], "output"))
-                sums.update(reference, output(inputs, matrix), given.slots)
+                with one_thread():
+                    sums.update(reference, result, given.slots)
 
 
 @dataclass(frozen=True, eq=False)
