@@ -4,7 +4,7 @@ import torch
 from fixtures.tiny_omni import CONTROL, tiny_batches, tiny_model
 
 import morphoquant
-from morphoquant.core.errors import ModelError, SpecError
+from morphoquant.core.errors import BatchError, ModelError, SpecError
 from morphoquant.core.spec import QuantSpec
 from morphoquant.methods.options import parse_method
 from morphoquant.quant.linear import quantized
@@ -165,6 +165,13 @@ def test_bad_input_is_one_sentence(model, setting):
     torch.nn.init.zeros_(other.lm_head.weight)
     with pytest.raises(ModelError, match="another model"):
         measured(other, setting, "rtn@w4a4")
+
+
+def test_nan_is_one_sentence_that_names_the_layer(model, setting):
+    batch = tiny_batches(1)[0]
+    batch["pixel_values"][0, 0, 0, 0] = float("nan")
+    with pytest.raises(BatchError, match="input of model.vision_tower.* holds NaN"):
+        measured(model, setting, "rtn@w5a5", batches=[batch])
 
 
 def test_scope_limits_the_layers(model, setting):
