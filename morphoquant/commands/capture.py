@@ -12,7 +12,7 @@ def add(verbs, shared) -> None:
         parents=[shared],
         help="capture a model's activation statistics by modality",
         description="Run samples through a model and store the statistics of every linear layer's input, by modality.",
-        epilog="example: python -m morphoquant capture --model demo --samples 64",
+        epilog="example: python -m morphoquant capture --model demo --samples 45",
     )
     words.add_model_words(verb)
     words.add_capture_words(verb)

@@ -1,7 +1,7 @@
 """Words that several verbs share, and the defaults of the demo. No engine here: `--help` and `runs` answer at once."""
 
 CALIBRATION, EVALUATION = "demo-calibration", "demo-evaluation"
-CALIBRATION_SAMPLES, EVALUATION_SAMPLES = 64, 24
+CALIBRATION_SAMPLES, EVALUATION_SAMPLES = 45, 15  # three rounds and one round of all kinds
 
 
 def add_model_words(verb) -> None:

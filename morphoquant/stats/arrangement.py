@@ -1,11 +1,11 @@
 """The rows of one block put in order of their slots, worked out once for all linears that see the same rows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from morphoquant.core.modality import SLOT_COUNT
-from morphoquant.stats.reservoir import splitmix64
+from morphoquant.stats.reservoir import Choice, Kept, choose, splitmix64
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,6 +18,7 @@ class Arrangement:
         starts: int64 [len(slots) + 1], where in `order` each slot starts.
         priorities: of the rows in `order`, uint64; rows with the same key have the same one.
         drawn: for each slot the places in `order` of its smallest priorities, as many as may be kept.
+        keep_rows: how many that is.
     """
 
     slots: tuple[int, ...]
@@ -25,11 +26,22 @@ class Arrangement:
     starts: np.ndarray
     priorities: np.ndarray
     drawn: tuple[np.ndarray, ...]
+    keep_rows: int
+    _choices: dict[tuple[int, int], tuple[Kept, Choice]] = field(default_factory=dict, repr=False)
 
     @property
     def counts(self) -> np.ndarray:
         """Rows of each of `slots`."""
         return np.diff(self.starts)
+
+    def choose(self, index: int, kept: Kept) -> Choice:
+        """Which rows of slot number `index` to add to a sample, as numbers of rows, worked out once for each `kept`."""
+        key = index, id(kept)
+        if key not in self._choices:
+            drawn = self.drawn[index]
+            choice = choose(kept, self.priorities[drawn], self.keep_rows)
+            self._choices[key] = kept, Choice(choice.kept, self.order[drawn[choice.rows]], choice.places)
+        return self._choices[key][1]
 
 
 def arrange(slots: np.ndarray, keys: np.ndarray, keep_rows: int, seed: int) -> Arrangement:
@@ -52,4 +64,4 @@ def arrange(slots: np.ndarray, keys: np.ndarray, keep_rows: int, seed: int) -> A
         keep = min(keep_rows, end - start)
         pick = np.argpartition(priorities[start:end], keep - 1)[:keep] if 0 < keep < end - start else np.arange(keep)
         drawn.append(start + np.sort(pick))
-    return Arrangement(tuple(int(s) for s in present), order.astype(np.int64), starts, priorities, tuple(drawn))
+    return Arrangement(tuple(int(s) for s in present), order.astype(np.int64), starts, priorities, tuple(drawn), keep_rows)

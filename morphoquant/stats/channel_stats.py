@@ -14,8 +14,8 @@ from morphoquant.stats.counters import ROOM, Overflow, add_counts, nonzero, offs
 from morphoquant.stats.kernel import accumulate
 from morphoquant.stats.magnitudes import LARGEST
 from morphoquant.stats.moments import Moments, merge
-from morphoquant.stats.reservoir import Reservoir
-from morphoquant.stats.threads import use_threads
+from morphoquant.stats.reservoir import NOTHING, Kept, choose
+from morphoquant.stats.threads import scratch, use_threads
 from morphoquant.stats.torch_pass import add_histogram, block_part
 
 _POWERS = ("mean", "m2", "m3", "m4")
@@ -42,7 +42,8 @@ class ChannelStats:
         self._since = np.zeros(0, np.int64)  # rows since the counters were relieved
         self._arrays = self._empty(0)
         self._overflow: list[Overflow] = []
-        self._reservoirs: list[Reservoir] = []
+        self._kept: list[Kept] = []
+        self._sample = np.empty((0, keep_rows, channels), np.float32)
         self._device_counters: dict[int, Tensor] = {}
 
     def _empty(self, places: int) -> dict[str, np.ndarray]:
@@ -68,7 +69,7 @@ class ChannelStats:
         """Bytes held, in the CPU's memory and on devices."""
         held = sum(array.nbytes for array in self._arrays.values())
         held += sum(part.index.nbytes + part.counts.nbytes for part in self._overflow)
-        held += sum(part.values.nbytes + 8 * self.keep_rows for part in self._reservoirs)
+        held += self._sample.nbytes
         return held + sum(tensor.nbytes for tensor in self._device_counters.values())
 
     def update(self, x: Tensor | np.ndarray, slots: Tensor | np.ndarray, keys: Tensor | np.ndarray) -> None:
@@ -96,11 +97,17 @@ class ChannelStats:
             self._update_cpu(x.contiguous().numpy(), rows, places)
         else:
             self._update_device(x, rows, places)
-        for place, drawn in zip(places, rows.drawn, strict=True):
-            reservoir = self._reservoirs[place]
-            new, free = reservoir.choose(rows.priorities[drawn])
-            if len(new):
-                reservoir.values[free] = _numpy(x[torch.from_numpy(rows.order[drawn[new]]).to(x.device)])
+        self._draw(x, rows, places)
+
+    def _draw(self, x: Tensor, rows: Arrangement, places: np.ndarray) -> None:
+        chosen = [rows.choose(index, self._kept[place]) for index, place in enumerate(places)]
+        for place, choice in zip(places, chosen, strict=True):
+            self._kept[place] = choice.kept
+        counts = [len(choice.rows) for choice in chosen]
+        if sum(counts):
+            wanted = torch.from_numpy(np.concatenate([choice.rows for choice in chosen])).to(x.device)
+            to = np.repeat(places, counts), np.concatenate([choice.places for choice in chosen])
+            self._sample[to] = _numpy(x.index_select(0, wanted))
 
     def _make_room(self, slots: tuple[int, ...]) -> None:
         fresh = [slot for slot in slots if slot not in self._places]
@@ -109,12 +116,13 @@ class ChannelStats:
         for slot in fresh:
             self._places[slot] = len(self._places)
             self._overflow.append(Overflow.empty())
-            self._reservoirs.append(Reservoir(self.channels, self.keep_rows))
+            self._kept.append(NOTHING)
         more = self._empty(len(fresh))
         if len(self._places) == len(fresh):
             self._arrays = more  # untouched zero pages take no memory until they are written
         else:
             self._arrays = {name: np.concatenate([array, more[name]]) for name, array in self._arrays.items()}
+        self._sample = np.concatenate([self._sample, np.empty((len(fresh), *self._sample.shape[1:]), np.float32)])
         self._rows = np.concatenate([self._rows, np.zeros(len(fresh), np.int64)])
         self._since = np.concatenate([self._since, np.zeros(len(fresh), np.int64)])
 
@@ -124,7 +132,7 @@ class ChannelStats:
             added = np.diff(starts)
             for place in places[self._since[places] + added > ROOM]:
                 self._relieve(place)
-            accumulate(x, order, starts, places, self._rows, **self._arrays, threads=threads)
+            accumulate(x, order, starts, places, self._rows, **self._arrays, tiles=scratch(threads))
             self._rows[places] += added
             self._since[places] += added
 
@@ -192,11 +200,18 @@ class ChannelStats:
             names = ("nans", "infs", "low", "high", "sums_abs", "keys")
             self._join_rest(place, other._rows[theirs], *(other._arrays[name][theirs] for name in names))
             self._add_counts(place, *nonzero(other._arrays["counters"][theirs], other._overflow[theirs]))
-            self._add_sample(place, *other._reservoirs[theirs].sample())
+            self._add_sample(place, *other._sample_of(theirs))
 
     def _add_sample(self, place: int, priorities: np.ndarray, values: np.ndarray) -> None:
-        new, free = self._reservoirs[place].choose(priorities)
-        self._reservoirs[place].values[free] = values[new]
+        choice = choose(self._kept[place], priorities, self.keep_rows)
+        self._kept[place] = choice.kept
+        self._sample[place, choice.places] = values[choice.rows]
+
+    def _sample_of(self, place: int) -> tuple[np.ndarray, np.ndarray]:
+        """Priorities [n], ascending, and rows [n, K]."""
+        priorities = self._kept[place].priorities
+        order = np.argsort(priorities, kind="stable")
+        return priorities[order], self._sample[place, order]
 
     def rows(self) -> dict[int, SlotColumns]:
         """Everything, as columns of the tables channel_stats, histograms and token_sample, by slot."""
@@ -229,7 +244,7 @@ class ChannelStats:
             "counts": Ragged(offsets, counts.astype(np.uint32)),
             "largest": Ragged(np.concatenate([[0], np.cumsum(filled)]).astype(np.int32), largest),
         }
-        priority, values = self._reservoirs[place].sample()
+        priority, values = self._sample_of(place)
         return SlotColumns(stats, histograms, {"priority": priority, "values": Ragged.of_matrix(values)})
 
     @classmethod

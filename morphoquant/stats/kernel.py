@@ -35,7 +35,7 @@ _STEP = np.uint16(1)
 
 
 @njit(cache=True, nogil=True, parallel=True, error_model="numpy")
-def accumulate(x, order, starts, places, seen, nans, infs, low, high, moments, sums_abs, counters, keys, threads=1):
+def accumulate(x, order, starts, places, seen, nans, infs, low, high, moments, sums_abs, counters, keys, tiles):
     """Adds rows to the state.
 
     Args:
@@ -50,13 +50,13 @@ def accumulate(x, order, starts, places, seen, nans, infs, low, high, moments, s
         sums_abs: float64 [S, K].
         counters: uint16 [S, K, BIN_COUNT]; the caller sees to it that they do not overflow.
         keys: largest magnitudes as descending keys (see `magnitudes.py`), uint32 [S, K, LARGEST].
-        threads: how many to use.
+        tiles: room for copies, one for each thread, float32 [threads, LOADED, TILE_ROWS * WIDTH].
     """
     channels = x.shape[1]
     blocks = (channels + WIDTH - 1) // WIDTH
-    teams = min(blocks, threads)
+    teams = min(blocks, len(tiles))
     for team in prange(teams):
-        tiles = np.zeros((LOADED, TILE_ROWS * WIDTH), np.float32)
+        mine = tiles[team]
         codes = np.zeros(TILE_ROWS * WIDTH, np.uint16)
         sums = np.zeros(6 * WIDTH)
         peaks = np.zeros(2 * WIDTH, np.float32)
@@ -68,9 +68,9 @@ def accumulate(x, order, starts, places, seen, nans, infs, low, high, moments, s
                 done = seen[s]
                 for first in range(starts[segment], starts[segment + 1], TILE_ROWS):
                     rows = min(TILE_ROWS, starts[segment + 1] - first)
-                    _load(x, order, first, rows, block * WIDTH, c_end, tiles)
+                    _load(x, order, first, rows, block * WIDTH, c_end, mine)
                     for c0 in range(block * WIDTH, c_end, WIDTH):
-                        tile = tiles[c0 // WIDTH - block]
+                        tile = mine[c0 // WIDTH - block]
                         width = min(WIDTH, c_end - c0)
                         _powers(tile, rows, sums)
                         if np.isfinite(sums[5 * WIDTH :].sum()):
@@ -87,7 +87,7 @@ def accumulate(x, order, starts, places, seen, nans, infs, low, high, moments, s
 
 @njit(cache=True, nogil=True)
 def _load(x, order, first, rows, c_first, c_end, tiles):
-    """Copies neighbouring tiles, [LOADED, TILE_ROWS * WIDTH]; columns beyond the last channel stay zero."""
+    """Copies neighbouring tiles, [LOADED, TILE_ROWS * WIDTH]; columns beyond the last channel are zero."""
     for r in range(rows):
         row = order[first + r]
         at = r * WIDTH
@@ -97,8 +97,8 @@ def _load(x, order, first, rows, c_first, c_end, tiles):
                 for c in range(WIDTH):
                     tile[at + c] = x[row, c0 + c]
             else:
-                for c in range(c_end - c0):
-                    tile[at + c] = x[row, c0 + c]
+                for c in range(WIDTH):
+                    tile[at + c] = x[row, c0 + c] if c0 + c < c_end else np.float32(0.0)
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"})

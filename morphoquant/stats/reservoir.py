@@ -5,10 +5,11 @@ Which rows those are depends on the seed and on the set of rows alone, not on ba
 merged, and each row is kept with equal probability (bottom-k sampling).
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 _GAMMA = 0x9E3779B97F4A7C15
-_LARGEST = np.uint64(2**64 - 1)
 _NONE = np.empty(0, np.int64)
 
 
@@ -33,53 +34,51 @@ def _mix(z: np.ndarray) -> np.ndarray:
     return z ^ (z >> np.uint64(31))
 
 
-class Reservoir:
-    """Rows of one slot with the smallest priorities.
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """Which rows of a slot are kept, by priority and place.
 
-    Args:
-        channels: width of a row.
-        keep: rows kept at most.
+    A value, not a box: inputs that have seen the same rows hold the very same Kept, so that the choice is made once for all.
+
+    Attributes:
+        priorities: uint64 [n]; row i of the sample has priority i.
+        limit: the largest of them.
     """
 
-    def __init__(self, channels: int, keep: int):
-        self._priorities = np.empty(keep, np.uint64)
-        self._values = np.empty((keep, channels), np.float32)
-        self._size = 0
-        self._limit = np.uint64(0)  # the largest priority kept
+    priorities: np.ndarray
+    limit: np.uint64
 
-    def choose(self, priorities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Which of some new rows to keep, and where; the caller copies them into `values`.
 
-        Args:
-            priorities: uint64 [rows] of the new rows.
+NOTHING = Kept(np.empty(0, np.uint64), np.uint64(0))
 
-        Returns:
-            int64 indices of the rows to keep, int64 places in `values` for them.
-        """
-        keep = len(self._priorities)
-        if self._size == keep and not (keep and priorities.min(initial=_LARGEST) < self._limit):
-            return _NONE, _NONE
-        old = self._priorities[: self._size]
-        both = np.concatenate([old, priorities])
-        if len(both) > keep:
-            chosen = np.sort(np.argpartition(both, keep - 1)[:keep]) if keep else np.empty(0, np.int64)
-        else:
-            chosen = np.arange(len(both))
-        new = chosen[chosen >= self._size] - self._size
-        stay = np.zeros(keep, dtype=bool)
-        stay[chosen[chosen < self._size]] = True
-        places = np.flatnonzero(~stay)[: len(new)]
-        self._priorities[places] = priorities[new]
-        self._size = len(chosen)
-        self._limit = self._priorities[: self._size].max(initial=0)
-        return new, places
 
-    @property
-    def values(self) -> np.ndarray:
-        """float32 [keep, channels], the places that `choose` names."""
-        return self._values
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """The outcome of offering rows to a sample.
 
-    def sample(self) -> tuple[np.ndarray, np.ndarray]:
-        """Priorities [n], ascending, and rows [n, channels]."""
-        order = np.argsort(self._priorities[: self._size], kind="stable")
-        return self._priorities[order], self._values[order]
+    Attributes:
+        kept: what is kept now.
+        rows: int64, indices of the offered rows to copy.
+        places: int64, where in the sample each goes.
+    """
+
+    kept: Kept
+    rows: np.ndarray
+    places: np.ndarray
+
+
+def choose(kept: Kept, priorities: np.ndarray, keep: int) -> Choice:
+    """Offers rows with the given priorities [rows] to a sample of at most `keep` rows."""
+    size = len(kept.priorities)
+    if len(priorities) == 0 or (size == keep and not (keep and priorities.min() < kept.limit)):
+        return Choice(kept, _NONE, _NONE)
+    both = np.concatenate([kept.priorities, priorities])
+    chosen = np.sort(np.argpartition(both, keep - 1)[:keep]) if len(both) > keep else np.arange(len(both))
+    rows = chosen[chosen >= size] - size
+    free = np.ones(keep, dtype=bool)
+    free[chosen[chosen < size]] = False
+    places = np.flatnonzero(free)[: len(rows)]
+    left = np.empty(len(chosen), np.uint64)
+    left[: min(size, len(left))] = kept.priorities[: len(left)]
+    left[places] = priorities[rows]
+    return Choice(Kept(left, left.max()), rows, places)

@@ -1,10 +1,13 @@
 """How many threads the kernel uses: as many as torch, whose pool it shares where both use the same OpenMP library."""
 
 import functools
+import threading
 
 import numba
 import numpy as np
 import torch
+
+from morphoquant.stats.kernel import LOADED, TILE_ROWS, WIDTH
 
 
 def use_threads() -> int:
@@ -16,6 +19,16 @@ def use_threads() -> int:
     threads = min(wanted, numba.config.NUMBA_NUM_THREADS)
     numba.set_num_threads(threads)
     return threads
+
+
+def scratch(threads: int) -> np.ndarray:
+    """Room for the tiles of so many threads, one for each caller. Allocated anew, its pages would cost time."""
+    return _scratch(threads, threading.get_ident())
+
+
+@functools.lru_cache(maxsize=8)
+def _scratch(threads: int, caller: int) -> np.ndarray:
+    return np.zeros((threads, LOADED, TILE_ROWS * WIDTH), np.float32)
 
 
 @functools.cache
