@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+from morphoquant.core.modality import Modality
 from morphoquant.models.embedded.sources import SOURCES
+from morphoquant.models.embedded.tasks import POOLS, TASKS
 
 _TEMPLATE = """# The embedded omni-modal demo model
 
@@ -24,9 +26,11 @@ at most 16 frames. Sound up to 30 s gives 10 tokens a second; what the encoder s
 
 ## Training
 
-Language model and encoders were frozen. The connectors saw closed-set questions only: a handwritten digit (UCI, 1,300 of the
-1,797 of scikit-learn, on varied grounds), two digits, a digit spoken by one of 30 synthetic voices (espeak-ng), a moving digit
-and where it moves, two digits one after the other, whether a spoken and a written digit agree, and all three media at once.
+Language model and encoders were frozen. The connectors saw closed-set questions only:
+
+{asks}
+
+Handwriting is 1,300 of the 1,797 digits of scikit-learn (UCI) on varied grounds, speech 30 synthetic voices of espeak-ng.
 Loss on the answer only, AdamW, {steps} steps of {batch} questions on {device}, {seconds} s, {items} encoded items, seed {seed}.
 `training.jsonl` holds the loss curve and the full recipe; `python -m morphoquant.models.embedded.train` repeats it.
 
@@ -42,8 +46,8 @@ is given word for word. Shuffled: the same questions over other items' media.
 
 ## What it cannot do
 
-Anything else. It was never shown a photograph, a spoken sentence or a scene together with its content: asked about one, it makes
-something up.
+Anything else{untrained}. It was never shown a photograph, a spoken sentence or a scene together with its content:
+asked about one, it makes something up.
 Text alone is answered as SmolLM2-135M-Instruct answers, which is a very small model.
 """
 
@@ -51,6 +55,9 @@ Text alone is answered as SmolLM2-135M-Instruct answers, which is a very small m
 def write_card(path: Path, summary: dict) -> None:
     """Writes the card from a training's summary, as `train` makes it."""
     recipe = summary["recipe"]
+    used = {pool for name in recipe["tasks"].split(",") for pool in TASKS[name].pools}
+    watched = any(POOLS[pool].modality is Modality.VIDEO for pool in used)
+    asks = [f"- {TASKS[name].asks}" for name in recipe["tasks"].split(",")]
     parts = [f"| {s.part} | {s.content} | `{s.distribution}=={s.version}` | {s.licence} |" for s in SOURCES]
     rows = [
         f"| {name} | {100 * r['right']:.1f} % | {100 * r['shuffled']:.1f} % | {100 * r['chance']:.0f} % | {r['questions']} |"
@@ -58,6 +65,8 @@ def write_card(path: Path, summary: dict) -> None:
     ]
     text = _TEMPLATE.format(
         parts="\n".join(parts),
+        asks="\n".join(asks),
+        untrained="; the video connector was not trained at all" if not watched else "",
         rows="\n".join(rows),
         connectors="5.8 million parameters",
         steps=summary["steps"],

@@ -85,12 +85,14 @@ class Task:
     """One kind of question.
 
     Attributes:
+        asks: what is asked, for the model card.
         weight: share of training items.
         chance: accuracy of guessing.
         pools: the pools whose media the answer depends on.
         make: (random stream, answers by pool) -> turn.
     """
 
+    asks: str
     weight: float
     chance: float
     pools: tuple[str, ...]
@@ -131,14 +133,28 @@ def _everything(rng, answers):
 
 
 TASKS: dict[str, Task] = {
-    "image": Task(0.24, 0.1, ("image",), _asks("image", questions.DIGIT_IN_PICTURE)),
-    "two-digits": Task(0.14, 0.01, ("two-digits",), _asks("two-digits", questions.DIGITS_IN_PICTURE, after=False)),
-    "audio": Task(0.12, 0.1, ("audio",), _asks("audio", questions.DIGIT_SPOKEN)),
-    "video": Task(0.12, 0.1, ("video",), _asks("video", questions.DIGIT_IN_VIDEO)),
-    "motion": Task(0.06, 0.25, ("motion",), _asks("motion", questions.MOTION_IN_VIDEO)),
-    "sequence": Task(0.16, 0.01, ("sequence",), _asks("sequence", questions.DIGITS_IN_VIDEO)),
-    "same": Task(0.08, 0.5, ("audio", "image"), _same),
-    "everything": Task(0.08, 0.1, ("image", "audio", "video"), _everything),
+    "image": Task("which handwritten digit a picture shows", 0.24, 0.1, ("image",), _asks("image", questions.DIGIT_IN_PICTURE)),
+    "two-digits": Task(
+        "which two digits a picture shows, from left to right",
+        0.14,
+        0.01,
+        ("two-digits",),
+        _asks("two-digits", questions.DIGITS_IN_PICTURE, after=False),
+    ),
+    "audio": Task("which digit is spoken", 0.12, 0.1, ("audio",), _asks("audio", questions.DIGIT_SPOKEN)),
+    "video": Task("which digit moves through a video", 0.12, 0.1, ("video",), _asks("video", questions.DIGIT_IN_VIDEO)),
+    "motion": Task("where to it moves", 0.06, 0.25, ("motion",), _asks("motion", questions.MOTION_IN_VIDEO)),
+    "sequence": Task(
+        "which two digits a video shows, one after the other",
+        0.16,
+        0.01,
+        ("sequence",),
+        _asks("sequence", questions.DIGITS_IN_VIDEO),
+    ),
+    "same": Task("whether a spoken and a written digit agree", 0.08, 0.5, ("audio", "image"), _same),
+    "everything": Task(
+        "about one of a picture, a recording and a video in one turn", 0.08, 0.1, ("image", "audio", "video"), _everything
+    ),
 }
 
 
