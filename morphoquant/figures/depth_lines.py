@@ -5,6 +5,7 @@ line through all of them would only zigzag. Layers of several components stand i
 """
 
 from collections.abc import Callable
+from textwrap import wrap
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -24,6 +25,7 @@ from morphoquant.figures.ticks import escaped, thinned
 
 _DASHES = {"before": DASH_BEFORE, "after": DASH_AFTER}
 _PANEL_HEIGHT = 230
+_TITLE_LETTERS = 26  # as many as stand along a low panel
 _NAMED_SHARE = 0.06  # narrower parts of the model have no room for their name
 
 
@@ -57,8 +59,8 @@ def depth_lines(
     figure.update_yaxes(type="log" if log else "linear")
     if by_role and len(roles) > 1:
         # Low panels have no room for a long title in one line.
-        broken = axis.replace(" (", "<br>(", 1).replace(", log", ",<br>log") if len(roles) > 2 else axis
-        figure.update_yaxes(title=dict(text=broken, font=dict(size=12)), col=1)
+        broken = "<br>".join(wrap(axis.replace("log scale", "log\u00a0scale"), _TITLE_LETTERS)) if len(roles) > 2 else axis
+        figure.update_yaxes(title=dict(text=broken.replace("\u00a0", " "), font=dict(size=12)), col=1)
     else:
         figure.update_yaxes(title_text=axis)
     if "stage" in frame and frame["stage"].nunique() > 1:

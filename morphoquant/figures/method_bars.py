@@ -13,8 +13,14 @@ MOST_BARS = 6
 def method_bars(frame: pd.DataFrame, column: str, axis: str) -> go.Figure:
     """Draws one column of `compare_methods`."""
     frame = frame[frame[column].notna()]
-    labels = list(dict.fromkeys(escaped(label) for label in frame["label"]))
+    labels = list(dict.fromkeys(_label(label) for label in frame["label"]))
     return _bars(frame, column, axis, labels) if len(labels) <= MOST_BARS else _map(frame, column, axis, labels)
+
+
+def _label(label: str) -> str:
+    """Method, fields and spec under each other, so that the labels of neighbours do not touch."""
+    head, _, spec = escaped(label).rpartition(" ")
+    return "<br>".join([*head.replace(" (", "<br>(", 1).split("<br>"), spec])
 
 
 def _bars(frame: pd.DataFrame, column: str, axis: str, labels: list[str]) -> go.Figure:
@@ -23,7 +29,7 @@ def _bars(frame: pd.DataFrame, column: str, axis: str, labels: list[str]) -> go.
         part = frame[frame["modality"] == modality]
         figure.add_trace(
             go.Bar(
-                x=[escaped(label) for label in part["label"]],
+                x=[_label(label) for label in part["label"]],
                 y=part[column].where(np.isfinite(part[column])),
                 name=modality,
                 marker=dict(color=modality_colour(modality)),
@@ -44,7 +50,7 @@ def _bars(frame: pd.DataFrame, column: str, axis: str, labels: list[str]) -> go.
 
 def _map(frame: pd.DataFrame, column: str, axis: str, labels: list[str]) -> go.Figure:
     names = modality_order(frame["modality"])
-    table = frame.assign(label=[escaped(label) for label in frame["label"]])
+    table = frame.assign(label=[_label(label) for label in frame["label"]])
     table = table.pivot_table(index="label", columns="modality", values=column, aggfunc="first")
     table = table.reindex(index=labels, columns=names).astype(float)
     values = table.to_numpy()
@@ -62,4 +68,4 @@ def _map(frame: pd.DataFrame, column: str, axis: str, labels: list[str]) -> go.F
     )
     figure.update_yaxes(type="category", autorange="reversed", showgrid=False, title_text="Method and spec")
     figure.update_xaxes(type="category", showgrid=False, title_text="Modality")
-    return lay_out(figure, 140 + 30 * len(labels), legend=False)
+    return lay_out(figure, 140 + 52 * len(labels), legend=False)

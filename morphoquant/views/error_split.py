@@ -6,7 +6,7 @@ from morphoquant.queries.sources import quantized
 from morphoquant.queries.split import clipping_and_rounding
 from morphoquant.views.base import VIEWS, Measure, View, chosen
 
-MEASURES = (Measure("nmse", "Error power by modality", "%"), Measure("clip_share", "Share of the error from clipping", "%"))
+MEASURES = (Measure("nmse", "Error power by modality", "%"), Measure("clip_share", "Error from clipping", "%"))
 
 
 def _draw(frame, selection):

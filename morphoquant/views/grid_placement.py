@@ -20,7 +20,8 @@ VIEWS.add(
         title="Grid placement",
         question="Where do the quantisation levels of this channel stand, and what do they miss?",
         how_to_read="Thin upright lines are the levels; values beyond the solid edges are clipped, "
-        "those beyond the dotted limit bypass the grid.",
+        "those beyond the dotted limit bypass the grid. Lines and codes are of the calibration samples, "
+        "clipped and bypassed shares of the evaluation samples.",
         takes=frozenset({"layer", "channel", "modalities", "positions"}),
         runs="quantize",
         query=_query,

@@ -69,7 +69,12 @@ def test_crowded_labels_are_turned_and_others_are_not():
 
 
 def test_a_title_longer_than_its_axis_is_broken_before_the_unit():
-    title = "A title of an axis that goes on and on for very long (activation units, log scale)"
+    title = "Largest absolute activation (activation units, log scale)"
     figure = go.Figure(go.Scatter(x=[1], y=[1]), layout=dict(yaxis=dict(title=dict(text=title))))
     assert printed(figure).get_ylabel() == title.replace(" (", "\n(")
     assert printed(figure.update_yaxes(title_text="SQNR (dB)")).get_ylabel() == "SQNR (dB)"
+
+
+def test_a_long_legend_makes_the_page_higher():
+    lines = [go.Scatter(x=[1, 2], y=[1, 2], name=f"a rather long name of a line {i}") for i in range(6)]
+    assert printed(go.Figure(lines)).figure.get_figheight() > printed(go.Figure(lines[:2])).figure.get_figheight() + 0.2

@@ -8,6 +8,8 @@ from morphoquant.figures.press import words
 from morphoquant.figures.press.scale import Scale
 from morphoquant.figures.press.support import ExportError
 
+_MANY = 14  # above more bars than these the numbers stand upright
+
 
 def draw_bars(axes: Axes, traces: list, x: Scale, y: Scale, layout) -> list[Patch]:
     """Draws all bar traces of one subplot together; returns their legend handles in order."""
@@ -41,7 +43,8 @@ def draw_bars(axes: Axes, traces: list, x: Scale, y: Scale, layout) -> list[Patc
                 pile = above if length >= 0 else below
                 starts[j] += pile.get(place, 0.0)
                 pile[place] = pile.get(place, 0.0) + length
-        handles.append(_draw(axes, trace, lying, places, lengths, starts, thick))
+        numbers = 0 if sum(len(t.y if t.orientation == "h" else t.x) for t in traces) <= _MANY else 90
+        handles.append(_draw(axes, trace, lying, places, lengths, starts, thick, numbers))
     return handles
 
 
@@ -55,7 +58,7 @@ def _unit(traces: list, x: Scale, y: Scale) -> float:
     return float(different.min()) if different.size else 1.0
 
 
-def _draw(axes, trace, lying, places, lengths, starts, thick) -> Patch:
+def _draw(axes, trace, lying, places, lengths, starts, thick, numbers) -> Patch:
     paints = trace.marker.color if trace.marker.color is not None else "#333333"
     paints = [paints] * len(places) if isinstance(paints, str) else list(paints)
     faces = [words.rgba(paint, trace.opacity if trace.opacity is not None else trace.marker.opacity) for paint in paints]
@@ -68,13 +71,13 @@ def _draw(axes, trace, lying, places, lengths, starts, thick) -> Patch:
     else:
         axes.bar(places, lengths, width=thick, bottom=starts, **look)
     if trace.text is not None:
-        _number(axes, trace, lying, places, lengths, starts)
+        _number(axes, trace, lying, places, lengths, starts, numbers)
     return Patch(
         facecolor=faces[0] if faces else "#333333", hatch=pattern, edgecolor="white" if pattern else "none", linewidth=0.0
     )
 
 
-def _number(axes, trace, lying, places, lengths, starts) -> None:
+def _number(axes, trace, lying, places, lengths, starts, turn) -> None:
     inside = trace.textposition in ("inside", "auto") or (trace.textposition is None)
     labels = [trace.text] * len(places) if isinstance(trace.text, str) else trace.text
     for place, length, start, label in zip(places, lengths, starts, labels, strict=True):
@@ -82,7 +85,9 @@ def _number(axes, trace, lying, places, lengths, starts) -> None:
             continue
         at = start + (length / 2 if inside else length)
         shift = 0 if inside else (2 if length >= 0 else -2)
-        look = dict(textcoords="offset points", fontsize="small", color="white" if inside else "black")
+        look = dict(
+            textcoords="offset points", fontsize="small", rotation=0 if lying else turn, color="white" if inside else "black"
+        )
         if lying:
             side = "center" if inside else ("left" if length >= 0 else "right")
             axes.annotate(words.text(label), (at, place), (shift, 0), ha=side, va="center", **look)

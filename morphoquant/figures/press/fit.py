@@ -1,5 +1,7 @@
 """Text that would not fit: long titles in two lines, crowded tick labels turned."""
 
+from textwrap import fill
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -15,16 +17,15 @@ def fit(paper: Figure) -> None:
 
 
 def _break_title(axes: Axes) -> None:
-    """Breaks the title of an upright axis that is longer than the axis, before its unit or else in the middle."""
+    """Breaks the title of an upright axis that is longer than the axis: before its unit, else into even lines."""
     label = axes.yaxis.label
-    text = label.get_text()
-    if "\n" in text or " " not in text or label.get_window_extent().height <= axes.get_window_extent().height * 1.02:
-        return
-    gaps = [place for place, letter in enumerate(text) if letter == " "]
-    middle = min(gaps, key=lambda place: abs(place - len(text) / 2))
-    unit = text.find(" (")
-    at = unit if unit > len(text) / 4 else middle
-    label.set_text(f"{text[:at]}\n{text[at + 1 :]}")
+    whole = label.get_text().replace("\n", " ")
+    room = axes.get_window_extent().height * 1.02
+    unit = whole.find(" (")
+    options = [f"{whole[:unit]}\n{whole[unit + 1 :]}"] if unit > len(whole) / 4 else []
+    options += [fill(whole, len(whole) // lines + 3) for lines in (2, 3, 4)]
+    while label.get_window_extent().height > room and options:
+        label.set_text(options.pop(0))
 
 
 def _turn_ticks(axes: Axes) -> None:

@@ -10,6 +10,7 @@ from morphoquant.figures.press.scale import Scale
 from morphoquant.figures.press.support import ExportError
 
 POINTS_A_PIXEL = 0.55
+_ON_LINE = 0.6  # size of markers that sit on a line: print has less room than a screen
 _PLACES = {"top": (0, 3, "center", "bottom"), "bottom": (0, -3, "center", "top"), "middle": (0, 0, "center", "center")}
 
 
@@ -34,7 +35,7 @@ def draw_scatter(axes: Axes, trace, x: Scale, y: Scale, previous: np.ndarray | N
         axes.plot(xs[shown], ys[shown], drawstyle=words.steps(trace.line.shape), **style)
         handle = Line2D([], [], **style)
     if markers:
-        dot = _markers(axes, trace, xs, ys, colour)
+        dot = _markers(axes, trace, xs, ys, colour, _ON_LINE if lines else 1.0)
         handle = Line2D([], [], **(style if lines else {"linestyle": "none"}), **dot)
     if "text" in mode:
         _text(axes, trace, xs, ys)
@@ -56,10 +57,10 @@ def _fill(axes, trace, xs, ys, shade, previous) -> None:
         )
 
 
-def _markers(axes, trace, xs, ys, colour) -> dict:
+def _markers(axes, trace, xs, ys, colour, shrink) -> dict:
     sign, open_ = words.symbol(trace.marker.symbol if isinstance(trace.marker.symbol, (str, type(None))) else "circle")
     opacity = (trace.opacity or 1.0) * (1.0 if trace.marker.opacity is None else trace.marker.opacity)
-    size = trace.marker.size if trace.marker.size is not None else 6
+    size = np.multiply(trace.marker.size if trace.marker.size is not None else 6, shrink)
     paints = trace.marker.color if trace.marker.color is not None else colour
     paints = [paints] * len(xs) if isinstance(paints, str) else list(paints)
     if any(not isinstance(paint, str) for paint in paints):
