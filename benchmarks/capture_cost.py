@@ -14,8 +14,8 @@ import statistics
 import time
 from pathlib import Path
 
+import stand_in
 import torch
-from stand_in import stand_in
 
 from morphoquant.hooks.collector import Collector
 from morphoquant.hooks.modality_hooks import ModalityHooks
@@ -76,8 +76,8 @@ def _options() -> argparse.Namespace:
 
 def _prepare(options):
     if options.stand_in:
-        model, batches = stand_in(options.samples, options.batch)
-        return model, batches, None
+        model = stand_in.model()
+        return model, list(stand_in.batches(model.config, options.samples, options.batch)), None
     from morphoquant.data.datasets import DATASETS
 
     loaded = load("demo", options.cache)

@@ -1,5 +1,7 @@
 """A model of the embedded one's shapes with random weights, so that benchmarks run without a download."""
 
+from collections.abc import Iterator
+
 import torch
 from transformers import Dinov2Config, LlamaConfig, WhisperConfig
 
@@ -10,13 +12,8 @@ from morphoquant.models.embedded.modeling import OmniDemoForConditionalGeneratio
 _TEXT, _IMAGE, _AUDIO, _VIDEO = 40, 16, 30, 16
 
 
-def stand_in(samples: int, batch: int):
-    """The model and its batches.
-
-    Args:
-        samples: in all.
-        batch: samples a batch.
-    """
+def model() -> OmniDemoForConditionalGeneration:
+    """The model, in float32 and eval mode."""
     torch.manual_seed(0)
     text = LlamaConfig(
         vocab_size=49152,
@@ -30,8 +27,13 @@ def stand_in(samples: int, batch: int):
     vision = Dinov2Config(hidden_size=384, num_hidden_layers=12, num_attention_heads=6, patch_size=14, image_size=224)
     audio = WhisperConfig(d_model=384, encoder_layers=4, encoder_attention_heads=6, encoder_ffn_dim=1536, num_mel_bins=80)
     config = OmniDemoConfig(text_config=text, vision_config=vision, audio_config=audio)
-    model = OmniDemoForConditionalGeneration(config).eval()
-    return model, [_batch(config, min(batch, samples - first)) for first in range(0, samples, batch)]
+    return OmniDemoForConditionalGeneration(config).eval()
+
+
+def batches(config: OmniDemoConfig, samples: int, size: int) -> Iterator[dict[str, torch.Tensor]]:
+    """Batches of so many samples in all, made one at a time."""
+    for first in range(0, samples, size):
+        yield _batch(config, min(size, samples - first))
 
 
 def _batch(config: OmniDemoConfig, size: int) -> dict[str, torch.Tensor]:
