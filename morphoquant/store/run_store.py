@@ -44,8 +44,11 @@ class RunStore:
             for folder in sorted(root.iterdir()) if root.is_dir() else ():
                 if folder.is_dir() and folder.name not in entries:
                     entries[folder.name] = _entry(folder)
-        created = {run_id: entry.header.created if entry.header else "" for run_id, entry in entries.items()}
-        return sorted(entries.values(), key=lambda entry: created[entry.run_id], reverse=True)
+
+        def age(entry: RunEntry) -> tuple[str, str]:
+            return (entry.header.created, entry.header.finished or "") if entry.header else ("", "")
+
+        return sorted(entries.values(), key=age, reverse=True)
 
     def open(self, run_id: str) -> Run:
         """Opens a run for reading.

@@ -1,5 +1,6 @@
 """What the overview says of a capture: its size, its strongest outliers, its model, and where the numbers come from."""
 
+import re
 from importlib.resources import files
 
 import pandas as pd
@@ -66,7 +67,7 @@ def facts(scene: Scene) -> None:
         card = files("morphoquant.models").joinpath("embedded", "README.md")
         if card.is_file():
             with st.expander("The embedded model: what it is made of, what it can do and where it fails"):
-                st.markdown(card.read_text(encoding="utf-8"))
+                st.markdown(_demoted(card.read_text(encoding="utf-8")))
     with st.expander("Where these numbers come from"):
         table_panel(provenance(header), f"plan-{header.run_id}", "provenance")
 
@@ -121,3 +122,8 @@ def _text(value: object) -> str:
     if isinstance(value, (list, tuple)):
         return ", ".join(_text(inner) for inner in value)
     return three_digits(value) if isinstance(value, float) else str(value)
+
+
+def _demoted(markdown: str) -> str:
+    """The text with its headings two levels lower, so that the page keeps one title."""
+    return re.sub(r"^#", "###", markdown, flags=re.MULTILINE)

@@ -31,7 +31,10 @@ Language model and encoders were frozen. The connectors saw closed-set questions
 {asks}
 
 Handwriting is 1,300 of the 1,797 digits of scikit-learn (UCI) on varied grounds, speech 30 synthetic voices of espeak-ng.
-Loss on the answer only, AdamW, {steps} steps of {batch} questions on {device}, {seconds} s, {items} encoded items, seed {seed}.
+Loss on the answer only, AdamW:
+
+{trainings}
+
 `training.jsonl` holds the loss curve and the full recipe; `python -m morphoquant.models.embedded.train` repeats it.
 
 ## Measured on held-out items
@@ -52,26 +55,34 @@ Text alone is answered as SmolLM2-135M-Instruct answers, which is a very small m
 """
 
 
-def write_card(path: Path, summary: dict) -> None:
-    """Writes the card from a training's summary, as `train` makes it."""
-    recipe = summary["recipe"]
-    used = {pool for name in recipe["tasks"].split(",") for pool in TASKS[name].pools}
+def write_card(path: Path, summaries: list[dict]) -> None:
+    """Writes the card from the summaries of trainings that went on from each other, as `train` makes them.
+
+    A question that was measured again after a later training has the later figures.
+    """
+    tasks = list(dict.fromkeys(name for summary in summaries for name in summary["recipe"]["tasks"].split(",")))
+    used = {pool for name in tasks for pool in TASKS[name].pools}
     watched = any(POOLS[pool].modality is Modality.VIDEO for pool in used)
-    asks = [f"- {TASKS[name].asks}" for name in recipe["tasks"].split(",")]
+    accuracy = {name: row for summary in summaries for name, row in summary["accuracy"].items()}
     parts = [f"| {s.part} | {s.content} | `{s.distribution}=={s.version}` | {s.licence} |" for s in SOURCES]
     rows = [
         f"| {name} | {100 * r['right']:.1f} % | {100 * r['shuffled']:.1f} % | {100 * r['chance']:.0f} % | {r['questions']} |"
-        for name, r in summary["accuracy"].items()
+        for name, r in accuracy.items()
     ]
     text = _TEMPLATE.format(
         parts="\n".join(parts),
-        asks="\n".join(asks),
+        asks="\n".join(f"- {TASKS[name].asks}" for name in tasks),
         untrained="; the video connector was not trained at all" if not watched else "",
         rows="\n".join(rows),
         connectors="5.8 million parameters",
-        steps=summary["steps"],
-        device=summary["device"],
-        seconds=summary["seconds"],
-        **{name: recipe[name] for name in ("batch", "items", "seed")},
+        trainings="\n".join(map(_training, summaries)),
     )
     path.write_text(text, encoding="utf-8")
+
+
+def _training(summary: dict) -> str:
+    recipe = summary["recipe"]
+    return (
+        f"- {', '.join(recipe['tasks'].split(','))}: {summary['steps']} steps of {recipe['batch']} questions on "
+        f"{summary['device']}, {summary['seconds']} s, {recipe['items']} encoded items, seed {recipe['seed']}"
+    )

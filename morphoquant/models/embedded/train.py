@@ -72,6 +72,15 @@ class Recipe:
         return {name: TASKS[name] for name in self.tasks.split(",")}
 
 
+_LOG = "training.jsonl"
+
+
+def _summaries(log: Path) -> list[dict]:
+    """What earlier trainings came to, the oldest first."""
+    lines = map(json.loads, log.read_text(encoding="utf-8").splitlines())
+    return [line for line in lines if "recipe" in line]
+
+
 def train(
     recipe: Recipe,
     folder: Path,
@@ -83,6 +92,7 @@ def train(
     minutes: float,
     checkpoint_every: int = 200,
     on_step: Callable[[int], None] = lambda step: None,
+    start: Path | None = None,
 ) -> dict:
     """Trains, evaluates and writes connectors.safetensors, training.jsonl and README.md to `out`; returns the accuracies.
 
@@ -96,10 +106,13 @@ def train(
         minutes: of optimisation at most; where they are fewer than the steps need, the learning rate falls with the time.
         checkpoint_every: steps between two checkpoints.
         on_step: told each step before it is made.
+        start: folder of an earlier training to go on from; connectors that no task reaches stay as they were. Absent: from
+            seeded random weights.
     """
     torch.set_float32_matmul_precision("high")
     work.mkdir(parents=True, exist_ok=True)
-    model = build_model(folder, connectors=None).to(device)
+    model = build_model(folder, connectors=start and start / CONNECTORS.name).to(device)
+    earlier = [] if start is None else _summaries(start / _LOG)
     model.requires_grad_(False)
     processor = OmniDemoProcessor.from_folder(folder)
     with _spread(workers) as spread:
@@ -109,7 +122,7 @@ def train(
         if "audio" in recipe.asked:
             count = recipe.held_out
             people = features_of(model.model, "audio", RECORDED, count, recipe.seed, work / "features", spread=spread)
-    log = work / "training.jsonl"
+    log = work / _LOG
     started = time.monotonic()
     composer = Composer(model, processor, features, recipe.noise)
     done = _optimise(composer, recipe, work, log, 60 * minutes, checkpoint_every, on_step)
@@ -123,10 +136,11 @@ def train(
         results["audio, a person's voice"] = heard["audio"]
     summary = {"recipe": asdict(recipe), "device": device, "steps": done, "seconds": round(spent), "accuracy": results}
     _say(log, summary)
+    before = b"" if start is None else (start / _LOG).read_bytes()
     out.mkdir(parents=True, exist_ok=True)
     (work / CONNECTORS.name).replace(out / CONNECTORS.name)
-    (out / log.name).write_bytes(log.read_bytes())
-    write_card(out / "README.md", summary)
+    (out / log.name).write_bytes(before + log.read_bytes())
+    write_card(out / "README.md", [*earlier, summary])
     return results
 
 
@@ -260,6 +274,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="converted model, used as it is (default: that of the cache, checked)")
     parser.add_argument("--work", type=Path, help="features and checkpoint (default: <cache>/training)")
     parser.add_argument("--out", type=Path, default=CONNECTORS.parent, help="where the results go (default: the package)")
+    parser.add_argument("--start", type=Path, help="folder of an earlier training to go on from (default: from random weights)")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--workers", type=int, default=0, help="processes that draw media")
     parser.add_argument("--minutes", type=float, default=1e9, help="of optimisation at most")
@@ -269,7 +284,16 @@ def main() -> None:
     recipe = Recipe(**{name: given[name] for name in asdict(Recipe())})
     folder = given["folder"] or (prepare(given["cache"], progress=_show) and demo_folder(given["cache"]))
     work = given["work"] or given["cache"] / "training"
-    train(recipe, folder, work, given["out"], device=given["device"], workers=given["workers"], minutes=given["minutes"])
+    train(
+        recipe,
+        folder,
+        work,
+        given["out"],
+        device=given["device"],
+        workers=given["workers"],
+        minutes=given["minutes"],
+        start=given["start"],
+    )
 
 
 if __name__ == "__main__":
