@@ -32,8 +32,8 @@ VIEWS.add(
         name="depth_profile",
         title="Outliers over depth",
         question="Where in the model do outliers grow, and for which modality?",
-        how_to_read="One point a layer input, one line a modality; "
-        "lines that part show layers where modalities need different grids.",
+        how_to_read="One point a layer input, one colour a modality; "
+        "colours that part show layers where modalities need different grids.",
         takes=frozenset({"component", "role", "modalities", "positions", "measure"}),
         runs="capture",
         query=_query,

@@ -34,7 +34,8 @@ VIEWS.add(
         name="layer_error",
         title="Layer error",
         question="Which layer loses the signal, and in which modality?",
-        how_to_read="Higher SQNR is better, 6 dB are one bit; dashed is the run before, solid the run after. "
+        how_to_read="Higher SQNR is better, 6 dB are one bit; hollow or dashed is the run before, filled "
+        "or solid the run after. "
         "A layer without error has no point.",
         takes=frozenset({"component", "role", "modalities", "positions", "measure"}),
         runs="many",
