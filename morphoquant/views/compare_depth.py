@@ -27,7 +27,7 @@ VIEWS.add(
         name="compare_depth",
         title="Methods over the layers",
         question="In which layers does a method help or hurt this modality?",
-        how_to_read="One colour a run, for the first of the chosen modalities; where colours change places, the better method changes.",
+        how_to_read="One colour a run, for the first of the chosen modalities; where they cross, the better method changes.",
         takes=frozenset({"component", "role", "modalities", "positions", "measure"}),
         runs="many",
         query=_query,

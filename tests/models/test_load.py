@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 import transformers as tf
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from fixtures.saved_models import save_llama, save_llava
 from torch import nn
 
 from morphoquant.core.errors import BatchError, ModelError
@@ -13,14 +13,6 @@ from morphoquant.data.sample import Part, Sample
 from morphoquant.models.load import check_linear, load
 from morphoquant.models.pretrained import auto_class, check_torchvision
 
-TEXT = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 300}
-TEMPLATE = (
-    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
-    "{% if message['content'] is string %}{{ message['content'] }}{% else %}{% for part in message['content'] %}"
-    "{% if part['type'] == 'image' %}<image>{% else %}{{ part['text'] }}{% endif %}{% endfor %}{% endif %}"
-    "<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-)
 SAMPLE = Sample(
     "0",
     "mixed",
@@ -34,53 +26,14 @@ SAMPLE = Sample(
 )
 
 
-def tokenizer():
-    special = ["<pad>", "<|im_start|>", "<|im_end|>", "<image>"]
-    words = {word: index for index, word in enumerate(special + sorted(pre_tokenizers.ByteLevel.alphabet()))}
-    core = Tokenizer(models.BPE(vocab=words, merges=[]))
-    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    core.decoder = decoders.ByteLevel()
-    return tf.PreTrainedTokenizerFast(
-        tokenizer_object=core,
-        pad_token="<pad>",
-        bos_token="<|im_start|>",
-        eos_token="<|im_end|>",
-        extra_special_tokens={"image_token": "<image>"},
-        chat_template=TEMPLATE,
-    )
-
-
 @pytest.fixture(scope="module")
 def llama(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("llama")
-    torch.manual_seed(0)
-    tf.LlamaForCausalLM(tf.LlamaConfig(**TEXT)).to(torch.bfloat16).save_pretrained(folder)
-    tokenizer().save_pretrained(folder)
-    return folder
+    return save_llama(tmp_path_factory.mktemp("llama"))
 
 
 @pytest.fixture(scope="module")
 def llava(tmp_path_factory):
-    from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
-
-    folder = tmp_path_factory.mktemp("llava")
-    torch.manual_seed(0)
-    vision = tf.CLIPVisionConfig(
-        hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=2, image_size=16, patch_size=8
-    )
-    config = tf.LlavaConfig(vision_config=vision, text_config=tf.LlamaConfig(**TEXT), image_token_index=3)
-    tf.LlavaForConditionalGeneration(config).save_pretrained(folder)
-    pictures = CLIPImageProcessorPil(size={"shortest_edge": 16}, crop_size={"height": 16, "width": 16})
-    processor = tf.LlavaProcessor(
-        pictures,
-        tokenizer(),
-        patch_size=8,
-        vision_feature_select_strategy="default",
-        num_additional_image_tokens=1,
-        chat_template=TEMPLATE,
-    )
-    processor.save_pretrained(folder)
-    return folder
+    return save_llava(tmp_path_factory.mktemp("llava"))
 
 
 @pytest.fixture
