@@ -7,6 +7,15 @@
 All rows of all channels go into counts, extremes, moments, histograms and the sample of rows. Bare and capturing passes
 alternate, so that both see the same machine; the first pair warms up and is not counted. Prints the median of the ratios
 with the smallest and largest, and how much of the extra time is spent in the statistics.
+
+What bounds it: memory, not arithmetic. With everything in the first-level cache the kernel takes 1.4 ns a value and core;
+in a forward it takes about 3. Switching its parts off one by one showed where (113 M values of the stand-in, one core):
+reading the input 0.10 s, counting into histograms 0.13 s (two bytes a bin, yet a batch with five slots touches more lines of
+counters than it has lines of input), power sums 0.04 s, extremes and merging moments 0.09 s. Larger batches are cheaper a
+value. The remaining extra, a tenth or so, is Python around some 240 inputs a forward.
+
+When other work keeps the processors busy, threads that wait by spinning make both sides many times slower: set
+OMP_WAIT_POLICY=PASSIVE, or measure processor time of one thread.
 """
 
 import argparse
