@@ -36,6 +36,8 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
         Exit code: 0 done, 2 bad input or state (one sentence on standard error), 130 interrupted.
     """
+    # Read when torch is imported, later: on a machine shared with others, spinning threads cost everybody many times more.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     args = parser().parse_args(argv)
     args.progress, status = progress.chosen()
     try:

@@ -1,4 +1,4 @@
-"""Small copies of runs to ship with the project: all layers' errors, statistics and grids, fine tables of some layers only.
+"""Small copies of runs to ship with the project: all layers' errors and statistics, fine tables of some layers only.
 
 Moments and sums are rounded to 16 significant bits (relative error below 2e-5), which halves their size; extremes and counts
 stay exact. What was left out is said in the copy's summary, and its header is marked as stored.
@@ -16,7 +16,7 @@ from morphoquant.store.atomic import replacing
 from morphoquant.store.run import Run
 from morphoquant.store.schema import TABLES
 
-FINE = ("histograms", "grid_use")
+FINE = ("histograms", "grids", "grid_use")
 LEFT_OUT = ("token_sample",)
 _DROPPED_BITS = 52 - 15
 
@@ -41,7 +41,7 @@ def ship(run: Run, folder: Path, groups: Collection[str]) -> Path:
         if name not in LEFT_OUT:
             table = run.table(name, where={"group": sorted(groups)} if name in FINE else None)
             rows[name] = _write(target / f"{name}.parquet", name, table)
-    kept = f"histograms and grid use of {len(groups)} layer inputs; no kept tokens; moments and sums to 16 significant bits"
+    kept = f"histograms, grids and grid use of {len(groups)} layer inputs; no kept tokens; moments and sums to 16 significant bits"
     summary = {**run.header.summary, "shipped": kept, "shipped_groups": sorted(groups)}
     replace(run.header, tables=rows, stored=True, summary=summary).write(target)
     return target

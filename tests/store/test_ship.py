@@ -17,7 +17,7 @@ def test_small_copy_keeps_errors_and_extremes_exactly_and_says_what_it_left_out(
         assert copy.folder == folder and copy.header.stored and "1 layer inputs" in copy.header.summary["shipped"]
         assert not copy.has("token_sample")
         for name in copy.header.tables:
-            where = {"group": GROUP} if name in ("histograms", "grid_use") else None
+            where = {"group": GROUP} if name in ("histograms", "grids", "grid_use") else None
             one, other = whole.frame(name, where=where), copy.frame(name)
             assert len(one) == len(other)
             for column in one.columns:
