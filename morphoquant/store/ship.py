@@ -41,7 +41,7 @@ def ship(run: Run, folder: Path, groups: Collection[str]) -> Path:
         if name not in LEFT_OUT:
             table = run.table(name, where={"group": sorted(groups)} if name in FINE else None)
             rows[name] = _write(target / f"{name}.parquet", name, table)
-    kept = f"histograms, grids and grid use of {len(groups)} layer inputs; no kept tokens; moments and sums to 16 significant bits"
+    kept = f"histograms, grids and grid use of {len(groups)} layer inputs; no kept tokens; sums to 16 significant bits"
     summary = {**run.header.summary, "shipped": kept, "shipped_groups": sorted(groups)}
     replace(run.header, tables=rows, stored=True, summary=summary).write(target)
     return target
