@@ -25,7 +25,7 @@ from morphoquant.quant.threads import one_thread
 from morphoquant.queries.predicted import BITS, predicted_sqnr
 from morphoquant.runs.capture import capture
 
-CLIPS = (1.0, 0.8, 0.6, 0.4)
+CLIPS = (1.0, 0.6)
 MOST, TOKENS = 0.2, 1000
 
 
