@@ -9,6 +9,7 @@ import argparse
 import sys
 import tempfile
 from collections import defaultdict
+from fnmatch import fnmatch
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,8 @@ class Direct:
 
     def on_input(self, group, module, x, slots, keys) -> None:
         """Quantises a layer input at every setting."""
+        if group not in self.grids:
+            return
         for index in slots[slots >= 0].div(len(POSITIONS), rounding_mode="floor").unique().tolist():
             modality = str(MODALITIES[index])
             rows = x[(slots >= 0) & (slots.div(len(POSITIONS), rounding_mode="floor") == index)]
@@ -53,7 +56,7 @@ class Direct:
                     self.sums[group, modality, *setting] += (signal, error)
 
 
-def compare(cache: Path, samples: int) -> pd.DataFrame:
+def compare(cache: Path, samples: int, match: str) -> pd.DataFrame:
     """Predicted and measured SQNR of every layer, modality, bit-width and clip ratio."""
     loaded = load("demo", cache)
     batches = [loaded.encode([sample]) for sample in DATASETS["demo-calibration"](samples, 0)]
@@ -64,6 +67,7 @@ def compare(cache: Path, samples: int) -> pd.DataFrame:
         absmax = {
             group: torch.tensor(rows.groupby("channel")["absmax"].max().to_numpy(), dtype=torch.float32)
             for group, rows in stats.groupby("group", sort=False)
+            if fnmatch(group, match)
         }
         direct = Direct(absmax)
         with ModalityHooks(loaded.model, direct, loaded.control) as hooks:
@@ -84,9 +88,10 @@ def main() -> int:
     """Prints the worst differences by bit-width and the worst rows."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cache", type=Path, default=Path("cache"))
-    parser.add_argument("--samples", type=int, default=48)
+    parser.add_argument("--samples", type=int, default=45)
+    parser.add_argument("--match", default="*", help="pattern of the layer inputs to compare, such as '*q_proj' (default: all)")
     args = parser.parse_args()
-    frame = compare(args.cache, args.samples)
+    frame = compare(args.cache, args.samples, args.match)
     counted = frame[frame["tokens"] >= TOKENS]
     print(f"\n{counted['layer'].nunique()} layer inputs, {sorted(counted['modality'].unique())}, {len(counted)} settings")
     print(counted.pivot_table(index="bits", columns="clip", values="difference_db", aggfunc="max").round(3).to_string())

@@ -51,12 +51,18 @@ def predicted_sqnr(
 
     group = group_row(capture, layer)
     wanted = {**where(selection), "group": group["group"]}
-    names = ["modality", "channel", "bins", "counts", "largest"]
+    names = ["modality", "position", "channel", "bins", "counts", "largest"]
     table = capture.table("histograms", names, wanted) if capture.has("histograms") else None
     if table is None or not table.num_rows:
         raise StoreError(f"run {capture.run_id!r} keeps no histogram of {group['group']!r}: choose another layer or modality.")
     absmax = torch.from_numpy(_absmax(capture, group))
-    rows = HistogramRows(table["channel"].to_numpy(), *_flat(table, "bins"), _flat(table, "counts")[1], *_flat(table, "largest"))
+    rows = HistogramRows(
+        table["channel"].to_numpy(),
+        *_flat(table, "bins"),
+        _flat(table, "counts")[1],
+        *_flat(table, "largest"),
+        *_extremes(capture, table, wanted),
+    )
     modalities = table["modality"].cast(pa.string()).to_numpy()
     edges, found = bin_edges(), []
     for width in bits:
@@ -106,6 +112,18 @@ def _absmax(capture: Run, group: pd.Series) -> np.ndarray:
     frame = channel_frame(capture, Selection(positions=POSITIONS), [group["group"]])
     pooled = frame.groupby("channel")["absmax"].max()
     return pooled.reindex(range(int(group["in_features"])), fill_value=0.0).to_numpy(float).copy()
+
+
+def _extremes(capture: Run, table: pa.Table, wanted: dict) -> tuple[np.ndarray, np.ndarray]:
+    """Smallest and largest value of each histogram row: where the outermost bins end, which fine grids feel."""
+    keys = ["modality", "position", "channel"]
+    stats = capture.frame("channel_stats", [*keys, "min", "max"], wanted).set_index(keys)
+    rows = pd.MultiIndex.from_arrays(
+        [table[key].cast(pa.string()).to_pylist() for key in keys[:2]] + [table["channel"].to_numpy()]
+    )
+    found = stats.reindex(rows)
+    low, high = (found[name].to_numpy(np.float64) for name in ("min", "max"))
+    return np.where(np.isnan(low), -np.inf, low), np.where(np.isnan(high), np.inf, high)
 
 
 def _flat(table: pa.Table, name: str) -> tuple[np.ndarray, np.ndarray]:
