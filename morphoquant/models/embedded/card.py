@@ -41,10 +41,11 @@ Loss on the answer only, AdamW:
 
 Handwriting from other writers, 6 other synthetic voices, and one person's voice (asterisk-core-sounds, CC-BY-SA-3.0: ten
 recordings, each drawn many times with other loudness, pauses and noise), none of which was trained on. An answer is right if it
-is given word for word. Shuffled: the same questions over other items' media.
+is given word for word. Shuffled: the same questions over other items' media. Readable: what a small reader (an attention head and
+a linear layer) got from the connectors' tokens before the language model was brought in, which bounds what it can do with them.
 
-| question | right | shuffled | chance | questions |
-| --- | --- | --- | --- | --- |
+| question | right | shuffled | chance | questions | readable |
+| --- | --- | --- | --- | --- | --- |
 {rows}
 
 ## What it cannot do
@@ -65,8 +66,10 @@ def write_card(path: Path, summaries: list[dict]) -> None:
     watched = any(POOLS[pool].modality is Modality.VIDEO for pool in used)
     accuracy = {name: row for summary in summaries for name, row in summary["accuracy"].items()}
     parts = [f"| {s.part} | {s.content} | `{s.distribution}=={s.version}` | {s.licence} |" for s in SOURCES]
+    readers = {name: share for summary in summaries for name, share in summary.get("readers", {}).items()}
     rows = [
-        f"| {name} | {100 * r['right']:.1f} % | {100 * r['shuffled']:.1f} % | {100 * r['chance']:.0f} % | {r['questions']} |"
+        f"| {name} | {100 * r['right']:.1f} % | {100 * r['shuffled']:.1f} % | {100 * r['chance']:.0f} % | {r['questions']} | "
+        f"{f'{100 * readers[name]:.1f} %' if name in readers else '-'} |"
         for name, r in accuracy.items()
     ]
     text = _TEMPLATE.format(

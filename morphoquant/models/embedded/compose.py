@@ -50,7 +50,7 @@ class Composer:
         embeds = inner.get_input_embeddings()(ids)
         for modality, token in _PLACEHOLDER.items():
             if media[modality]:
-                found = self._project(modality, media[modality], generator)
+                found = self.project(modality, media[modality], generator).to(embeds)
                 mask = ids == self.processor.tokenizer.convert_tokens_to_ids(token)
                 embeds = embeds.masked_scatter(mask.unsqueeze(-1), found)
         # Padding stands on the right, where a causal model's earlier positions cannot see it: no mask is needed.
@@ -58,7 +58,7 @@ class Composer:
         # A position predicts the next token.
         wanted = pad(labels[:, 1:], (0, 1), value=IGNORED)
         places = wanted != IGNORED
-        return self.model.lm_head(hidden[places]), wanted[places]
+        return self.model.lm_head(hidden[places]).float(), wanted[places]
 
     def right(self, turns: Sequence[Turn]) -> torch.Tensor:
         """Which answers are given word for word, bool [turns]; the same as what greedy generation would give."""
@@ -122,9 +122,10 @@ class Composer:
             self.seen[key] = (ids, [IGNORED] * (len(ids) - len(closing)) + closing)
         return self.seen[key]
 
-    def _project(self, modality: Modality, items: list[torch.Tensor], generator: torch.Generator | None) -> torch.Tensor:
+    def project(self, modality: Modality, items: list[torch.Tensor], generator: torch.Generator | None = None) -> torch.Tensor:
+        """Encoded items of one modality, each [rows, tokens, width], to all their tokens [all tokens, channels] in order."""
         inner = self.model.model
-        joined = torch.cat(items).float()
+        joined = torch.cat([item.float() for item in items])
         if self.noise:
             joined = joined + self.noise * joined.std() * torch.randn(joined.shape, device=joined.device, generator=generator)
         if modality is Modality.IMAGE:

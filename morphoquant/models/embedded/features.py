@@ -70,7 +70,8 @@ def features_of(
         spread: what draws the media, `map` or that of a pool of processes.
         progress: told the items done.
     """
-    path = folder / f"{pool}-{split}-{count}-{seed}-{model.config.image_size}-{model.config.frame_size}.safetensors"
+    kind = f"{model.config.image_size}-{model.config.frame_size}-{str(model.dtype).removeprefix('torch.')}"
+    path = folder / f"{pool}-{split}-{count}-{seed}-{kind}.safetensors"
     if not path.is_file():
         folder.mkdir(parents=True, exist_ok=True)
         rows, lengths, answers = _encode(model, pool, _items(pool, split, seed, count, model.config, spread), count, progress)
@@ -102,7 +103,7 @@ def _encode(model, pool, items, count, progress) -> tuple[torch.Tensor, list[int
         answers += [answer for _, answer in some]
         if modality is Modality.AUDIO:
             mels, mask = mel_features(media, extractor, str(device))
-            hidden = model.audio_tower(mels.to(device)).last_hidden_state
+            hidden = model.audio_tower(mels.to(device, model.dtype)).last_hidden_state
             seconds = model._get_feat_extract_output_lengths(mask.sum(-1))
             clips = [clip[:, None] for clip in join_frames(hidden, seconds, config.audio_stack)]
             lengths += [len(clip) for clip in clips]
@@ -110,7 +111,11 @@ def _encode(model, pool, items, count, progress) -> tuple[torch.Tensor, list[int
         else:
             lengths += [len(frames) for frames in media]
             pixels = torch.from_numpy(np.concatenate(media)).to(device)
-            joined = [join_patches(model.vision_tower(normalised(part)).last_hidden_state, grid) for part in pixels.split(size)]
+            joined = [join_patches(_seen(model, part), grid) for part in pixels.split(size)]
             rows.append(torch.cat(joined).half().cpu())
         progress(stage, len(answers), count)
     return torch.cat(rows), lengths, answers
+
+
+def _seen(model, pixels: torch.Tensor) -> torch.Tensor:
+    return model.vision_tower(normalised(pixels).to(model.dtype)).last_hidden_state

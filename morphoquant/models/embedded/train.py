@@ -1,8 +1,8 @@
 """Trains the connectors: `python -m morphoquant.models.embedded.train --device cuda`.
 
 Language model and encoders stay as they are. Features of the encoders are computed once; then the connectors learn to answer
-closed-set questions, with a loss on the answer only. Every random choice follows from the seed and the step, so an interrupted
-training goes on where its last checkpoint was, with the same items.
+closed-set questions: first to small readers (`reading`), then to the language model, with a loss on the answer only. Every random
+choice follows from the seed and the step, so an interrupted training goes on where its last checkpoint was, with the same items.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from morphoquant.core.errors import UnknownNameError
 from morphoquant.models.embedded.card import write_card
@@ -26,7 +26,9 @@ from morphoquant.models.embedded.compose import Composer
 from morphoquant.models.embedded.evaluate import evaluate
 from morphoquant.models.embedded.features import Features, Spread, features_of
 from morphoquant.models.embedded.folder import demo_folder, prepare
+from morphoquant.models.embedded.modeling import OmniDemoForConditionalGeneration
 from morphoquant.models.embedded.processor import OmniDemoProcessor
+from morphoquant.models.embedded.reading import learn_to_read
 from morphoquant.models.embedded.tasks import POOLS, RECORDED, TASKS, Task
 from morphoquant.models.embedded.weights import CONNECTOR_PARTS, CONNECTORS, build_model, save_connectors
 
@@ -36,7 +38,8 @@ class Recipe:
     """How connectors are trained.
 
     Attributes:
-        steps: optimiser steps.
+        reading: steps of the first stage, without the language model; see `learn_to_read`.
+        steps: optimiser steps with the language model.
         batch: turns a step.
         items: media drawn for training, over all pools.
         held_out: media drawn for evaluation, each pool.
@@ -45,9 +48,11 @@ class Recipe:
         noise: see `Composer.noise`.
         warmup: share of steps in which the rate rises; it falls as a cosine after.
         seed: of everything.
+        half: frozen parts compute in bfloat16 while training; what is measured is always in float32.
         tasks: names of TASKS, joined by commas: what is trained and measured.
     """
 
+    reading: int = 1500
     steps: int = 6000
     batch: int = 128
     items: int = 60_000
@@ -57,6 +62,7 @@ class Recipe:
     noise: float = 0.1
     warmup: float = 0.04
     seed: int = 0
+    half: bool = True
     tasks: str = ",".join(TASKS)
 
     @property
@@ -116,25 +122,35 @@ def train(
     model.requires_grad_(False)
     processor = OmniDemoProcessor.from_folder(folder)
     with _spread(workers) as spread:
-        features = _features(model.model, "train", recipe, work, spread)
         held_out = _features(model.model, "evaluation", recipe, work, spread)
         people = None
         if "audio" in recipe.asked:
             count = recipe.held_out
             people = features_of(model.model, "audio", RECORDED, count, recipe.seed, work / "features", spread=spread)
+        if recipe.half:
+            _halve(model)
+        features = _features(model.model, "train", recipe, work, spread)
     log = work / _LOG
     started = time.monotonic()
-    composer = Composer(model, processor, features, recipe.noise)
-    done = _optimise(composer, recipe, work, log, 60 * minutes, checkpoint_every, on_step)
+    composer, unseen = Composer(model, processor, features, recipe.noise), Composer(model, processor, held_out)
+    done = _optimise(composer, unseen, recipe, work, log, 60 * minutes, checkpoint_every, on_step)
     spent = time.monotonic() - started
-    # The shipped file is in 16 bits: that is what is measured.
     save_connectors(model, work / CONNECTORS.name)
-    model.load_state_dict({k: v.float() for k, v in load_file(work / CONNECTORS.name).items()}, strict=False)
+    # The shipped file, in 16 bits, beside frozen parts in 32 bits: that is what is measured.
+    model = build_model(folder, connectors=work / CONNECTORS.name).to(device)
     results = evaluate(Composer(model, processor, held_out), recipe.seed, list(recipe.asked))
     if people is not None:
         heard = evaluate(Composer(model, processor, {"audio": people}), recipe.seed, ["audio"])
         results["audio, a person's voice"] = heard["audio"]
-    summary = {"recipe": asdict(recipe), "device": device, "steps": done, "seconds": round(spent), "accuracy": results}
+    readers = [json.loads(line).get("held_out") for line in log.read_text(encoding="utf-8").splitlines()]
+    summary = {
+        "recipe": asdict(recipe),
+        "device": device,
+        "steps": done,
+        "seconds": round(spent),
+        "accuracy": results,
+        "readers": next((found for found in reversed(readers) if found), {}),
+    }
     _say(log, summary)
     before = b"" if start is None else (start / _LOG).read_bytes()
     out.mkdir(parents=True, exist_ok=True)
@@ -142,6 +158,15 @@ def train(
     (out / log.name).write_bytes(before + log.read_bytes())
     write_card(out / "README.md", [*earlier, summary])
     return results
+
+
+def _halve(model: OmniDemoForConditionalGeneration) -> None:
+    """Frozen parts in bfloat16, connectors as they are. Eager attention, because the fused one is slow backwards on CPUs."""
+    for name, weight in model.named_parameters():
+        if not name.startswith(CONNECTOR_PARTS):
+            weight.data = weight.data.bfloat16()
+    if model.device.type == "cpu":
+        model.model.language_model.set_attn_implementation("eager")
 
 
 @contextmanager
@@ -166,14 +191,19 @@ def _features(model, split: str, recipe: Recipe, work: Path, spread: Spread) -> 
     }
 
 
-def _optimise(composer: Composer, recipe: Recipe, work: Path, log: Path, seconds: float, every: int, on_step) -> int:
+def _optimise(
+    composer: Composer, unseen: Composer, recipe: Recipe, work: Path, log: Path, seconds: float, every: int, on_step
+) -> int:
     weights = {n: p for n, p in composer.model.named_parameters() if n.startswith(CONNECTOR_PARTS)}
     for weight in weights.values():
         weight.requires_grad_(True)
     optimiser = torch.optim.AdamW(weights.values(), lr=recipe.rate, betas=(0.9, 0.98), weight_decay=recipe.decay)
     first = _resume(weights, optimiser, work, recipe)
-    if first == 0:
+    if first is None:
         log.unlink(missing_ok=True)
+        _first_stage(composer, unseen, weights, recipe, log)
+        first = 0
+        _checkpoint(weights, optimiser, work, first, recipe)
     names, shares = list(recipe.asked), np.array([task.weight for task in recipe.asked.values()])
     answers = {name: features.answers for name, features in composer.features.items()}
     started = time.monotonic()
@@ -208,6 +238,21 @@ def _optimise(composer: Composer, recipe: Recipe, work: Path, log: Path, seconds
     return step
 
 
+def _first_stage(composer: Composer, unseen: Composer, weights: dict, recipe: Recipe, log: Path) -> None:
+    if recipe.reading:
+        learn_to_read(
+            composer,
+            unseen,
+            weights,
+            steps=recipe.reading,
+            batch=max(1, recipe.batch // 2),
+            rate=recipe.rate,
+            decay=recipe.decay,
+            seed=recipe.seed,
+            say=partial(_say, log),
+        )
+
+
 def _pace(part: float, warmup: float) -> float:
     if part < warmup:
         return (part + 1e-3) / warmup
@@ -227,19 +272,21 @@ def _checkpoint(weights: dict, optimiser: torch.optim.Optimizer, work: Path, ste
     sibling.replace(work / "checkpoint.safetensors")
 
 
-def _resume(weights: dict, optimiser: torch.optim.Optimizer, work: Path, recipe: Recipe) -> int:
-    """Puts the checkpoint back, if there is one of this recipe; the step to go on with."""
+def _resume(weights: dict, optimiser: torch.optim.Optimizer, work: Path, recipe: Recipe) -> int | None:
+    """Puts the checkpoint back, if there is one of this recipe; the step to go on with, None to start."""
     from safetensors import safe_open
 
     path = work / "checkpoint.safetensors"
     if not path.is_file():
-        return 0
+        return None
     with safe_open(path, "pt") as file:
         if file.metadata().get("recipe") != _named(recipe):
-            return 0
+            return None
         step = int(file.metadata()["step"])
         for name, weight in weights.items():
             weight.data.copy_(file.get_tensor(name))
+            if step == 0:
+                continue
             optimiser.state[weight] = {
                 "step": torch.tensor(float(step)),
                 "exp_avg": file.get_tensor(f"first/{name}").to(weight.device),
@@ -279,7 +326,11 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=0, help="processes that draw media")
     parser.add_argument("--minutes", type=float, default=1e9, help="of optimisation at most")
     for name, value in asdict(Recipe()).items():
-        parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value, help=f"default {value}")
+        option = f"--{name.replace('_', '-')}"
+        if isinstance(value, bool):
+            parser.add_argument(option, action=argparse.BooleanOptionalAction, default=value)
+        else:
+            parser.add_argument(option, type=type(value), default=value, help=f"default {value}")
     given = vars(parser.parse_args())
     recipe = Recipe(**{name: given[name] for name in asdict(Recipe())})
     folder = given["folder"] or (prepare(given["cache"], progress=_show) and demo_folder(given["cache"]))

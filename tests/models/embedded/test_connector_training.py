@@ -17,7 +17,7 @@ from morphoquant.models.embedded.tasks import POOLS, TASKS, draw_item
 from morphoquant.models.embedded.train import Recipe, train
 from morphoquant.models.embedded.weights import CONNECTOR_PARTS, build_model, save_connectors
 
-SMALL = Recipe(steps=4, batch=3, items=30, held_out=3)
+SMALL = Recipe(reading=2, steps=4, batch=3, items=30, held_out=3)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,8 @@ def test_writes_connectors_log_and_card(trained, folder):
     out, results = trained
     assert sorted(path.name for path in out.iterdir()) == ["README.md", "connectors.safetensors", "training.jsonl"]
     lines = [json.loads(line) for line in (out / "training.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in lines[:-1]] == [0, 3]
+    assert [line["reading"] for line in lines[:1]] == [2] and lines[0]["held_out"] == lines[-1]["readers"]
+    assert [line["step"] for line in lines[1:-1]] == [0, 3]
     assert lines[-1]["accuracy"] == results and lines[-1]["recipe"]["steps"] == 4
     assert set(results) == {*TASKS, "audio, a person's voice"}
     card = (out / "README.md").read_text()
