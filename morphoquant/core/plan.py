@@ -11,16 +11,16 @@ class RunPlan:
     """The canonical description of a run; `run_id` is its hash.
 
     Attributes:
-        kind: "capture" or "quantize".
+        kind: "capture", "quantize", "evaluate" or "sensitivity".
         model: {"id", "revision", "class", "files": {file name: sha256}} of the model.
         data: {"id", "fingerprint", "samples"} of the samples that are run through the model.
         options: fields of the verb (kept rows, bins, scope ...).
         seed: of every random choice.
         code: version of the engine that computes the numbers.
-        capture: run_id of the capture a quantize run was fitted to, absent for a capture.
-        method: registered name of the method, absent for a capture.
+        capture: run_id of the capture that the method was fitted to, absent for a capture and in full precision.
+        method: registered name of the method, likewise absent.
         fields: the method's fields by name.
-        spec: quantisation spec as text, absent for a capture.
+        spec: quantisation spec as text, likewise absent.
     """
 
     kind: str
@@ -40,9 +40,10 @@ class RunPlan:
 
     @property
     def run_id(self) -> str:
-        """kind, method and spec for the eye, then 12 hex digits of the sha256 of `canonical()`."""
+        """kind (unless quantize), method and spec for the eye, then 12 hex digits of the sha256 of `canonical()`."""
         digest = hashlib.sha256(self.canonical().encode()).hexdigest()[:12]
-        words = [self.kind] if self.method is None else [self.method, str(self.spec)]
+        words = [] if self.kind == "quantize" else [self.kind]
+        words += [] if self.method is None else [self.method, str(self.spec)]
         return "-".join([*words, digest])
 
     @classmethod

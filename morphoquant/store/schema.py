@@ -142,6 +142,51 @@ ERRORS = pa.schema(
     ]
 )
 
+_TASK = _column("task", _KEY, "name", "task the item belongs to")
+_SUBJECT = _column("subject", _KEY, "name", "text, image, audio, video or cross-modal: the media the item shows")
+
+ANSWERS = pa.schema(
+    [
+        _column("item", pa.string(), "name", "item of the data set"),
+        _TASK,
+        _SUBJECT,
+        _column("control", pa.bool_(), "flag", "asked with the media of another item of its task"),
+        _column("choices", pa.list_(pa.string()), "text", "closed set of answers"),
+        _column("answer", pa.int32(), "index", "right one of `choices`"),
+        _column("log_likelihoods", pa.list_(pa.float32()), "nat", "of each choice after the prompt, summed over its tokens"),
+    ]
+)
+
+PERPLEXITY = pa.schema(
+    [
+        _column("passage", pa.string(), "name", "held-out passage"),
+        _column("tokens", pa.int32(), "tokens", "tokens predicted: all but the first"),
+        _column("nll", pa.float64(), "nat", "negative log-likelihood, summed over those tokens"),
+    ]
+)
+
+SENSITIVITY = pa.schema(
+    [
+        _column("group", _KEY, "name", "first linear of the group quantised alone; null: all groups at once", null=True),
+        _column("component", _KEY, "name", "language, vision, audio, connector or head", null=True),
+        _column("block", pa.int32(), "index", "decoder or encoder block", null=True),
+        _column("role", _KEY, "name", "last part of the module path", null=True),
+        _SUBJECT,
+        _column("items", pa.int32(), "items", "items asked"),
+        _column("kl", pa.float64(), "nat", "divergence of the choices from full precision, summed over the items"),
+        _column("agree", pa.int32(), "items", "same choice as in full precision"),
+        _column("right", pa.int32(), "items", "right choice when quantised"),
+        _column("full_right", pa.int32(), "items", "right choice in full precision"),
+    ]
+)
+
+REFUSED = pa.schema(
+    [
+        _column("item", pa.string(), "name", "item left out"),
+        _column("reason", pa.string(), "sentence", "why"),
+    ]
+)
+
 TABLES: dict[str, pa.Schema] = {
     "layers": LAYERS,
     "tokens": TOKENS,
@@ -151,4 +196,8 @@ TABLES: dict[str, pa.Schema] = {
     "grids": GRIDS,
     "grid_use": GRID_USE,
     "errors": ERRORS,
+    "answers": ANSWERS,
+    "perplexity": PERPLEXITY,
+    "sensitivity": SENSITIVITY,
+    "refused": REFUSED,
 }
