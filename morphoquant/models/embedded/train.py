@@ -245,7 +245,7 @@ def _first_stage(composer: Composer, unseen: Composer, weights: dict, recipe: Re
             unseen,
             weights,
             steps=recipe.reading,
-            batch=max(1, recipe.batch // 2),
+            batch=2 * recipe.batch,
             rate=recipe.rate,
             decay=recipe.decay,
             seed=recipe.seed,
