@@ -1,6 +1,5 @@
 """What the engine verbs share: a loaded model and the batches of a data set, with the identities that go into a plan."""
 
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -64,7 +63,11 @@ def draw(loaded: LoadedModel, data: str, count: int, seed: int) -> Workload:
 
 
 def make_capture(args, loaded: LoadedModel) -> Run:
-    """The capture run of a loaded model on the words' calibration data; from the cache if it is there."""
+    """The capture run of a loaded model on the words' calibration data; from the cache if it is there.
+
+    Raises:
+        ModelError: activations were not finite; the run is stored all the same.
+    """
     load = draw(loaded, args.data, args.samples, args.seed)
     made = capture(
         loaded.model,
@@ -77,17 +80,17 @@ def make_capture(args, loaded: LoadedModel) -> Run:
         seed=args.seed,
         progress=args.progress,
     )
-    _tell_not_finite(made)
+    _check_finite(made)
     return made
 
 
-def _tell_not_finite(run: Run) -> None:
+def _check_finite(run: Run) -> None:
     counts = run.frame("channel_stats", ["group", "nan_count", "inf_count"])
     bad = counts[(counts["nan_count"] > 0) | (counts["inf_count"] > 0)]
     if not bad.empty:
         nans, infs = int(bad["nan_count"].sum()), int(bad["inf_count"].sum())
-        print(
-            f"Note: {nans} NaN and {infs} infinite values in the inputs of {bad['group'].nunique()} layers, the first of them "
-            f"{bad['group'].iloc[0]}, are counted and left out of the statistics; errors cannot be measured on such samples.",
-            file=sys.stderr,
+        raise ModelError(
+            f"{nans} NaN and {infs} infinite values reached {bad['group'].nunique()} layers, the first of them "
+            f"{bad['group'].iloc[0]}: run {run.run_id} is whole and leaves them out, but no method is fitted to it; "
+            "look at the model's precision and its inputs."
         )
