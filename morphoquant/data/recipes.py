@@ -91,7 +91,7 @@ def audio_and_image(rng: np.random.Generator, split: str) -> Drawn:
     label = said if same else int((said + rng.integers(1, 10)) % 10)
     image, written = training.digit_image(rng, split, label=label)
     parts = _text("Listen to this:"), _audio(sound), _text("Look at this:"), _image(image)
-    return (*parts, _text("Is the spoken digit the one in the picture?")), "yes" if said == written else "no"
+    return (*parts, _text(questions.SAME_DIGIT)), "yes" if said == written else "no"
 
 
 def video_question(rng: np.random.Generator, split: str) -> Drawn:

@@ -4,6 +4,8 @@ A split shares no handwriting and no voice with another: `split` is "train", "ca
 Every item depends on nothing but the state of `rng`, a numpy.random.Generator.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from morphoquant.data import handwriting
@@ -70,39 +72,65 @@ def spoken_digit(
     return speak(rng, clip), DIGIT_WORDS.index(clip.words)
 
 
-def digit_video(rng: np.random.Generator, split: str = "train", *, frames: int = 4) -> tuple[np.ndarray, str]:
+def digit_video(
+    rng: np.random.Generator, split: str = "train", *, frames: int = 4, label: int | None = None
+) -> tuple[np.ndarray, str]:
     """A digit that moves across the picture; the question is which digit.
+
+    Args:
+        rng: source of every choice.
+        split: which handwriting.
+        frames: how many.
+        label: the digit wanted, any if absent.
 
     Returns:
         uint8 [frames, 112, 112, 3] and the digit as a word.
     """
-    shown, word, _ = _crossing(rng, split, frames)
+    shown, word, _ = _crossing(rng, split, frames, label=label)
     return shown, word
 
 
-def digit_motion(rng: np.random.Generator, split: str = "train", *, frames: int = 4) -> tuple[np.ndarray, str]:
+def digit_motion(
+    rng: np.random.Generator, split: str = "train", *, frames: int = 4, direction: str | None = None
+) -> tuple[np.ndarray, str]:
     """A digit that moves across the picture; the question is where to.
+
+    Args:
+        rng: source of every choice.
+        split: which handwriting.
+        frames: how many.
+        direction: one of `DIRECTIONS`, any if absent.
 
     Returns:
         uint8 [frames, 112, 112, 3] and one of `DIRECTIONS`.
     """
-    shown, _, direction = _crossing(rng, split, frames)
-    return shown, direction
+    shown, _, found = _crossing(rng, split, frames, direction=direction)
+    return shown, found
 
 
 def digit_sequence(
-    rng: np.random.Generator, split: str = "train", *, count: int = 2, frames: int = 4
+    rng: np.random.Generator, split: str = "train", *, count: int = 2, frames: int = 4, labels: Sequence[int] | None = None
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """`count` digits, one after the other.
+
+    Args:
+        rng: source of every choice.
+        split: which handwriting.
+        count: how many digits; ignored where `labels` are given.
+        frames: how many, at least one a digit.
+        labels: the digits wanted, any if absent.
 
     Returns:
         uint8 [frames, 112, 112, 3] and the digits as words, in order.
     """
-    stamps = [handwriting.stamp(rng, split, int(rng.integers(64, 105))) for _ in range(count)]
+    wanted = labels or [None] * count
+    stamps = [handwriting.stamp(rng, split, int(rng.integers(64, 105)), label=label) for label in wanted]
     return handwriting.in_order(rng, stamps, frames), tuple(DIGIT_WORDS[one.label] for one in stamps)
 
 
-def _crossing(rng: np.random.Generator, split: str, frames: int) -> tuple[np.ndarray, str, str]:
-    one = handwriting.stamp(rng, split, int(rng.integers(48, 77)))
-    direction = str(rng.choice(DIRECTIONS))
+def _crossing(
+    rng: np.random.Generator, split: str, frames: int, *, label: int | None = None, direction: str | None = None
+) -> tuple[np.ndarray, str, str]:
+    one = handwriting.stamp(rng, split, int(rng.integers(48, 77)), label=label)
+    direction = direction or str(rng.choice(DIRECTIONS))
     return handwriting.moving(rng, one, direction, frames), DIGIT_WORDS[one.label], direction

@@ -50,6 +50,9 @@ def test_a_label_or_an_index_asked_for_is_what_one_gets():
     for label in range(10):
         assert training.digit_image(rng, "evaluation", label=label)[1] == label
         assert training.spoken_digit(rng, "evaluation", label=label, source=None)[1] == label
+        assert training.digit_video(rng, "evaluation", label=label)[1] == training.DIGIT_WORDS[label]
+    for direction in training.DIRECTIONS:
+        assert training.digit_motion(rng, "evaluation", direction=direction)[1] == direction
     assert training.digit_image(rng, index=1796)[1] == labels[1796]
 
 

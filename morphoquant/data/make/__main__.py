@@ -1,4 +1,5 @@
-"""Makes morphoquant/data/media anew: `python -m morphoquant.data.make SOURCES`. Only passages.json is written by hand.
+"""Makes morphoquant/data/media anew: `python -m morphoquant.data.make SOURCES`. Only passages.json and facts.json are written by
+hand.
 
 Needs Debian's espeak-ng and dpkg-deb, soxr from the package index, and a network for what SOURCES does not hold yet:
 the wheels of scikit-learn and scikit-image (fetched with pip, read as archives, never installed) and the Debian package

@@ -5,7 +5,7 @@ from morphoquant.data.make.photographs import PHOTOGRAPHS
 _TEXT = """# Licences of the demo media
 
 MorphoQuant's own licence does not cover the files of this folder; these do.
-All but passages.json, which is written by hand, are made by `python -m morphoquant.data.make`.
+All but passages.json and facts.json, which are written by hand, are made by `python -m morphoquant.data.make`.
 
 ## Handwriting: digits.png, digits.json
 Optical Recognition of Handwritten Digits, E. Alpaydin and C. Kaynak, 1998, UCI Machine Learning Repository, CC BY 4.0
@@ -20,7 +20,7 @@ Changed: resampled to 16 kHz, silence cut, level set, amplitudes rounded to 11 b
 Spoken by espeak-ng (https://github.com/espeak-ng/espeak-ng) from words and sentences written for MorphoQuant. The program is
 under GPL-3.0-or-later, which does not cover what it says. The recordings are under MorphoQuant's licence, Apache-2.0.
 
-## Passages: passages.json
+## Passages and questions: passages.json, facts.json
 Written for MorphoQuant, under its licence, Apache-2.0.
 
 ## Photographs
