@@ -12,6 +12,7 @@ from morphoquant.core.errors import ModelError
 from morphoquant.core.modality import CONTENT, Modality
 from morphoquant.core.progress import Progress, silent
 from morphoquant.data.sample import Sample
+from morphoquant.models.answering import Answering
 from morphoquant.models.control import ControlTokens, control_tokens
 
 DEMO = "demo"
@@ -23,17 +24,29 @@ class LoadedModel:
 
     Attributes:
         model: in float32 and eval mode.
-        encode: samples -> a batch for the model's forward; modalities that the model lacks are left out.
+        encode: samples -> a batch for the model's forward; modalities that the model lacks are left out. With answers=False
+            the batch ends with the opening of the assistant's turn.
         identity: "id", "revision", "class" and "files" {name: sha256}.
         control: special tokens and chat-template spans.
         modalities: those that `encode` can feed.
+        answering: ids of answers and of passages.
     """
 
     model: nn.Module
-    encode: Callable[[Sequence[Sample]], dict[str, Tensor]]
+    encode: Callable[..., dict[str, Tensor]]
     identity: dict[str, Any]
     control: ControlTokens
     modalities: frozenset[Modality]
+    answering: Answering
+
+    def tokenize(self, answer: str) -> list[int]:
+        """Ids of a text as the beginning of the assistant's turn."""
+        return self.answering.answer(answer)
+
+    @property
+    def end_of_turn(self) -> int | None:
+        """Id that closes the assistant's turn."""
+        return self.answering.end_of_turn
 
 
 def load(
@@ -64,12 +77,14 @@ def load(
         from morphoquant.models.embedded.load import load_demo
 
         live, processor, identity = load_demo(cache, wheels=wheels, progress=progress)
-        found = LoadedModel(live, processor, identity, control_tokens(processor.tokenizer), frozenset(CONTENT))
+        words = processor.tokenizer
+        found = LoadedModel(live, processor, identity, control_tokens(words), frozenset(CONTENT), Answering(words, processor))
     else:
         from morphoquant.models.pretrained import load_pretrained
 
         live, encoder, identity = load_pretrained(model, revision=revision, trust_remote_code=trust_remote_code)
-        found = LoadedModel(live, encoder, identity, control_tokens(encoder.processor), encoder.modalities)
+        control, answering = control_tokens(encoder.processor), Answering(encoder.tokenizer, encoder)
+        found = LoadedModel(live, encoder, identity, control, encoder.modalities, answering)
         if left := [m for m in CONTENT if m not in encoder.modalities]:
             progress(f"{model} takes no {', '.join(left)}: such parts are left out", 0, 0)
     check_linear(found.model, model)

@@ -52,7 +52,7 @@ class MessageEncoder:
             raise BatchError("there is no sample to encode: give at least one.")
         talks = [self._messages(sample, answers) for sample in samples]
         opened = all(talk[-1]["role"] == "user" for talk in talks)
-        tokenizer = getattr(self.processor, "tokenizer", self.processor)
+        tokenizer = self.tokenizer
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token
         try:
@@ -66,8 +66,25 @@ class MessageEncoder:
             raise BatchError(f"the model's processor cannot encode samples of kind {kinds} ({_first_line(error)}).") from error
         return {name: value for name, value in batch.items() if isinstance(value, torch.Tensor)}
 
+    @property
+    def tokenizer(self) -> Any:
+        """The processor's, or the processor itself where that is one."""
+        return getattr(self.processor, "tokenizer", self.processor)
+
+    def chat(self, parts: Sequence[str], answer: str | None) -> str:
+        """A user turn of texts, and the assistant's answer or the opening of its turn, as the model reads it."""
+        content = [{"type": "text", "text": part} for part in parts]
+        talk = [{"role": "user", "content": content}]
+        if answer is not None:
+            talk.append({"role": "assistant", "content": [{"type": "text", "text": answer}]})
+        if self.tokenizer is self.processor:
+            talk = _plain(talk)
+            if self.processor.chat_template is None:  # a base model: the bare text
+                return "\n".join(turn["content"] for turn in talk)
+        return self.processor.apply_chat_template(talk, tokenize=False, add_generation_prompt=answer is None)
+
     def _texts(self, talks: list[list[dict]], opened: bool) -> dict[str, torch.Tensor]:
-        plain = [[{**turn, "content": "\n".join(part["text"] for part in turn["content"])} for turn in talk] for talk in talks]
+        plain = [_plain(talk) for talk in talks]
         if self.processor.chat_template is None:  # a base model: the bare text
             texts = ["\n".join(turn["content"] for turn in talk) for talk in plain]
             encoded = self.processor(texts, padding=True, return_tensors="pt")
@@ -87,6 +104,10 @@ class MessageEncoder:
         if answers and sample.answer is not None:
             talk.append({"role": "assistant", "content": [{"type": "text", "text": sample.answer}]})
         return talk
+
+
+def _plain(talk: list[dict]) -> list[dict]:
+    return [{**turn, "content": "\n".join(part["text"] for part in turn["content"])} for turn in talk]
 
 
 def _content(part: Part) -> dict[str, Any]:

@@ -14,7 +14,7 @@ def model_identity(model: nn.Module) -> dict[str, Any]:
     digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)}".encode())
-        digest.update(_bytes(tensor))
+        digest.update(tensor_bytes(tensor))
     kind = type(model).__name__
     return {"id": kind, "revision": None, "class": kind, "files": {"state_dict": digest.hexdigest()}}
 
@@ -26,10 +26,11 @@ def batches_identity(batches: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         for key in sorted(batch):
             value = batch[key]
             digest.update(key.encode())
-            digest.update(_bytes(value) if isinstance(value, torch.Tensor) else repr(value).encode())
+            digest.update(tensor_bytes(value) if isinstance(value, torch.Tensor) else repr(value).encode())
     return {"id": "batches", "fingerprint": digest.hexdigest(), "samples": len(batches)}
 
 
-def _bytes(tensor: torch.Tensor) -> memoryview:
+def tensor_bytes(tensor: torch.Tensor) -> memoryview:
+    """The bytes of a tensor's values, in order."""
     flat = tensor.detach().to("cpu").contiguous().reshape(-1)
     return memoryview(flat.view(torch.uint8).numpy() if flat.numel() else np.empty(0, np.uint8))

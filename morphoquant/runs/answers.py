@@ -1,0 +1,169 @@
+"""Log-likelihood of every choice of an item, after its prompt, in as few rows as the choices allow.
+
+Rows of equal length and equal media share a batch and nothing is ever padded, so what one item gets does not depend on the
+others in its batch.
+"""
+
+import inspect
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from morphoquant.core.errors import BatchError, ModelError
+from morphoquant.data.items import Item
+from morphoquant.models.load import LoadedModel
+
+Ids = tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """An item as a model reads it.
+
+    Attributes:
+        item: the item.
+        prompt: batch of one sequence that ends with the opening of the assistant's turn.
+        choices: ids of each choice.
+        control: its media are another item's.
+    """
+
+    item: Item
+    prompt: Mapping[str, Tensor]
+    choices: tuple[Ids, ...]
+    control: bool = False
+
+    @property
+    def rows(self) -> list[Ids]:
+        """What follows the prompt in each row that is run: the longest beginnings that choices share or end with."""
+        beginnings = {ids[:length] for ids in self.choices for length in range(len(ids))}
+        return sorted(
+            ids for ids in beginnings if not any(ids == more[: len(ids)] for more in beginnings if len(more) > len(ids))
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Asker:
+    """Makes questions of items for one model; closed sets of answers are tokenised once."""
+
+    loaded: LoadedModel
+    known: dict[tuple[str, ...], tuple[Ids, ...]] = field(default_factory=dict)
+
+    def __call__(self, item: Item, control: bool = False) -> Question:
+        """The question of an item.
+
+        Raises:
+            BatchError: the model does not take the item's media, a part cannot be encoded, or two choices have the same ids.
+        """
+        lacking = sorted(item.sample.modalities - self.loaded.modalities)
+        if lacking:
+            takes = ", ".join(sorted(self.loaded.modalities))
+            raise BatchError(f"item {item.id!r} holds {', '.join(lacking)}, which the model does not take: it takes {takes}.")
+        if item.choices not in self.known:
+            self.known[item.choices] = self._ids(item)
+        return Question(item, self.loaded.encode([item.sample], answers=False), self.known[item.choices], control)
+
+    def _ids(self, item: Item) -> tuple[Ids, ...]:
+        ids = [tuple(self.loaded.tokenize(choice)) for choice in item.choices]
+        if any(one != other and one == other[: len(one)] for one in ids for other in ids) and self.loaded.end_of_turn is not None:
+            # "one" also begins "one hundred": only with the end of the turn are they different answers.
+            ids = [(*one, self.loaded.end_of_turn) for one in ids]
+        if not all(ids) or len(set(ids)) < len(ids):
+            raise BatchError(
+                f"the choices of item {item.id!r} are not all different to the model's tokenizer: change their words."
+            )
+        return tuple(ids)
+
+
+def log_likelihoods(model: nn.Module, questions: Sequence[Question], batch: int = 1) -> list[list[float]]:
+    """Log-likelihood of each choice of each question, in nats, summed over the choice's tokens.
+
+    Args:
+        model: with a language head; full precision or quantised.
+        questions: any.
+        batch: rows that may share a forward.
+
+    Raises:
+        ModelError: the model gives no logits, or values that are not finite.
+    """
+    found: list[dict[Ids, Tensor]] = [{} for _ in questions]
+    rows = [(number, ids) for number, question in enumerate(questions) for ids in question.rows]
+    for members in _batches(rows, questions, batch):
+        inputs = _joined([_extended(questions[number].prompt, ids) for number, ids in members])
+        logits = forward(model, inputs, keep=1 + max(len(ids) for _, ids in members))
+        for (number, ids), row in zip(members, logits, strict=True):
+            # The last row of logits follows all of `ids`; each one before follows one token less.
+            for length in range(len(ids) + 1):
+                if ids[:length] not in found[number]:
+                    place = row.shape[0] - 1 - (len(ids) - length)
+                    found[number][ids[:length]] = torch.log_softmax(row[place].double(), -1)
+    return [_summed(question, after) for question, after in zip(questions, found, strict=True)]
+
+
+@torch.inference_mode()
+def forward(model: nn.Module, inputs: Mapping[str, Tensor], keep: int = 0) -> Tensor:
+    """Logits [rows, tokens, vocabulary]; of the last `keep` tokens at least, of all for 0.
+
+    Raises:
+        ModelError: the model has no language head.
+    """
+    device = next(model.parameters()).device
+    accepted = inspect.signature(model.forward).parameters
+    more = {"use_cache": False} if "use_cache" in accepted or _takes_any(accepted) else {}
+    if keep and "logits_to_keep" in accepted:
+        more["logits_to_keep"] = keep
+    logits = getattr(model(**{name: value.to(device) for name, value in inputs.items()}, **more), "logits", None)
+    if logits is None:
+        raise ModelError(f"a {type(model).__name__} gives no logits: choose a model with a language head to evaluate.")
+    return logits
+
+
+def _takes_any(parameters: Mapping[str, inspect.Parameter]) -> bool:
+    return any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values())
+
+
+def _summed(question: Question, after: Mapping[Ids, Tensor]) -> list[float]:
+    sums = [sum(after[ids[:place]][token] for place, token in enumerate(ids)).item() for ids in question.choices]
+    if not all(map(math.isfinite, sums)):
+        raise ModelError(
+            f"the model's answers to item {question.item.id!r} are not finite: quantise to more bits, or leave out that item."
+        )
+    return sums
+
+
+def _batches(rows: list[tuple[int, Ids]], questions: Sequence[Question], size: int) -> Iterable[list[tuple[int, Ids]]]:
+    """Rows whose tensors have equal shapes, at most `size` at a time."""
+    alike: dict[tuple, list[tuple[int, Ids]]] = {}
+    for number, ids in rows:
+        prompt = questions[number].prompt
+        length = prompt["input_ids"].shape[1] + len(ids)
+        shapes = sorted((name, tuple(value.shape)) for name, value in prompt.items() if not _is_sequence(prompt, value))
+        alike.setdefault((length, *shapes), []).append((number, ids))
+    for members in alike.values():
+        for at in range(0, len(members), max(1, size)):
+            yield members[at : at + max(1, size)]
+
+
+def _extended(prompt: Mapping[str, Tensor], ids: Ids) -> dict[str, Tensor]:
+    """The prompt with `ids` after it; other tensors of one whole number a token (kinds of tokens) get zeros there."""
+    found = dict(prompt)
+    for name, value in prompt.items() if ids else ():
+        if name == "input_ids":
+            tail = torch.tensor([ids], dtype=value.dtype)
+        elif _is_sequence(prompt, value):
+            tail = torch.full((1, len(ids)), name == "attention_mask", dtype=value.dtype)
+        else:
+            continue
+        found[name] = torch.cat([value, tail.to(value.device)], 1)
+    return found
+
+
+def _is_sequence(prompt: Mapping[str, Tensor], value: Tensor) -> bool:
+    return value.shape == prompt["input_ids"].shape and not value.is_floating_point()
+
+
+def _joined(rows: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """One batch of rows; media stand one after the other, as processors put them."""
+    return dict(rows[0]) if len(rows) == 1 else {name: torch.cat([row[name] for row in rows]) for name in rows[0]}
