@@ -1,6 +1,7 @@
 """Fixtures that several packages' tests share."""
 
 import pytest
+from fixtures.answer_runs import AnswerRuns, build_answer_runs
 from fixtures.small_runs import SmallRuns, build_small_runs
 
 
@@ -8,3 +9,9 @@ from fixtures.small_runs import SmallRuns, build_small_runs
 def small_runs(tmp_path_factory) -> SmallRuns:
     """A capture and four quantize runs of a made-up two-tower model, written through the real RunStore."""
     return build_small_runs(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session")
+def answer_runs(tmp_path_factory) -> AnswerRuns:
+    """Evaluations of four methods at three specs, a calibration matrix and a sensitivity run, with made-up answers."""
+    return build_answer_runs(tmp_path_factory.mktemp("answers"))

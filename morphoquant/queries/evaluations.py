@@ -1,0 +1,142 @@
+"""Evaluate runs: which may stand side by side, the full-precision run that they are held against, and their names."""
+
+from dataclasses import asdict
+
+from morphoquant.core.errors import CompareError, StoreError, UnknownNameError
+from morphoquant.core.plan import RunPlan
+from morphoquant.queries.compare import run_labels
+from morphoquant.store.run import Run
+from morphoquant.store.run_store import RunStore
+
+FULL_PRECISION = "full precision"
+ALL = "all"
+_CALIBRATION = "demo-calibration"
+# What a full-precision run has not: nothing is fitted and nothing is quantised.
+_OF_A_METHOD = {"method", "fields", "spec", "capture", "options.scope"}
+_MADE_BY = "make one with: python -m morphoquant evaluate demo --method rtn morphoquant --spec w4a4."
+
+
+def evaluated(runs: list[Run]) -> list[Run]:
+    """The evaluate runs among `runs`, in their order.
+
+    Raises:
+        StoreError: there is none.
+    """
+    found = [run for run in runs if run.plan.kind == "evaluate"]
+    if not found:
+        raise StoreError(f"no evaluation is chosen: choose one, or {_MADE_BY}")
+    return found
+
+
+def is_full_precision(plan: RunPlan) -> bool:
+    """Whether an evaluate run quantises nothing."""
+    return plan.method is None
+
+
+def differing_field(one: RunPlan, other: RunPlan, captures: bool = False) -> str | None:
+    """Name of the first field that forbids to put two evaluations side by side, absent if there is none.
+
+    They may differ in method, its fields and the spec; a full-precision run also in capture and scope, as it has neither.
+
+    Args:
+        one: plan of an evaluate run.
+        other: plan of another one.
+        captures: whether quantised runs may be calibrated on different captures.
+    """
+    free = {"method", "fields", "spec", *({"capture"} if captures else ())}
+    if is_full_precision(one) or is_full_precision(other):
+        free |= _OF_A_METHOD
+    values, others = _flat(one), _flat(other)
+    return next((name for name in sorted({*values, *others}) if name not in free and values.get(name) != others.get(name)), None)
+
+
+def side_by_side(runs: list[Run], captures: bool = False) -> list[Run]:
+    """`runs` if their results may be put side by side; see `differing_field`.
+
+    Raises:
+        CompareError: two of them differ in the model, the items, the seed, the scope or the like; names it.
+    """
+    for place, run in enumerate(runs):
+        for earlier in runs[:place]:
+            name = differing_field(earlier.plan, run.plan, captures)
+            if name is not None:
+                raise CompareError(
+                    f"evaluations {earlier.run_id!r} and {run.run_id!r} differ in {name}: results stand side by side only for "
+                    f"one model, the same items, one seed{'' if captures else ', one capture'} and one scope; "
+                    "choose runs of one evaluate command."
+                )
+    return runs
+
+
+def full_precision_of(store: RunStore, run: Run) -> Run | None:
+    """The finished full-precision evaluation of the same model on the same items, absent if there is none."""
+    if is_full_precision(run.plan):
+        return run
+    for entry in store.entries():
+        header = entry.header
+        if header and header.status == "finished" and header.plan.kind == "evaluate" and is_full_precision(header.plan):
+            if differing_field(header.plan, run.plan) is None:
+                return store.open(entry.run_id)
+    return None
+
+
+def companions(store: RunStore, run: Run, captures: bool = False) -> list[Run]:
+    """All finished evaluations that may stand beside `run`, itself included: full precision first, then oldest first."""
+    found = []
+    for entry in store.entries():
+        header = entry.header
+        if header and header.status == "finished" and header.plan.kind == "evaluate":
+            if differing_field(header.plan, run.plan, captures) is None:
+                found.append(store.open(entry.run_id))
+    if is_full_precision(run.plan):
+        found = _of_one_family(found, captures)
+    return sorted(found[::-1], key=lambda one: not is_full_precision(one.plan))
+
+
+def _of_one_family(runs: list[Run], captures: bool) -> list[Run]:
+    """Of all runs that fit a full-precision one, those that also fit the newest quantised one."""
+    newest = next((run for run in runs if not is_full_precision(run.plan)), None)
+    return runs if newest is None else [run for run in runs if differing_field(newest.plan, run.plan, captures) is None]
+
+
+def evaluation_labels(runs: list[Run]) -> list[str]:
+    """A label for each run: "full precision", or its method, those of its fields that differ among the runs, and its spec."""
+    quantised = [run for run in runs if not is_full_precision(run.plan)]
+    labels = iter(run_labels(quantised))
+    return [FULL_PRECISION if is_full_precision(run.plan) else next(labels) for run in runs]
+
+
+def calibration_of(store: RunStore, run: Run) -> str | None:
+    """Short name of the data that a run was calibrated on: what follows "demo-calibration-", "all" for the plain set.
+
+    Raises:
+        StoreError: the capture is not in the store, so that its data are not known.
+    """
+    if run.plan.capture is None:
+        return None
+    try:
+        data = str(store.open(run.plan.capture).plan.data.get("id"))
+    except UnknownNameError:
+        raise StoreError(
+            f"capture {run.plan.capture!r} of run {run.run_id!r} is not in the cache, so that its calibration data are unknown: "
+            "put it back, or evaluate again."
+        ) from None
+    if data == _CALIBRATION:
+        return ALL
+    return data.removeprefix(f"{_CALIBRATION}-")
+
+
+def scope_of(plan: RunPlan) -> str:
+    """The quantised parts in words: "language + vision"; empty in full precision."""
+    return " + ".join(plan.options.get("scope") or ())
+
+
+def _flat(plan: RunPlan) -> dict:
+    """The plan's fields; those of its dictionaries (but the method's own) by "name.key"."""
+    flat = {}
+    for name, value in asdict(plan).items():
+        if isinstance(value, dict) and name != "fields":
+            flat |= {f"{name}.{key}": inner for key, inner in value.items()}
+        else:
+            flat[name] = value
+    return flat
