@@ -1,6 +1,6 @@
 """The one way to a model: the embedded demo, a hub id or a local folder, each as a LoadedModel."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from morphoquant.core.errors import ModelError
 from morphoquant.core.modality import CONTENT, Modality
 from morphoquant.core.progress import Progress, silent
-from morphoquant.data.sample import Sample
 from morphoquant.models.answering import Answering
 from morphoquant.models.control import ControlTokens, control_tokens
 
