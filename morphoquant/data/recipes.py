@@ -23,6 +23,14 @@ def text(rng: np.random.Generator, split: str) -> Drawn:
     return (_text(f"{one.text}\n\n{one.question}"),), one.answer
 
 
+def two_texts(rng: np.random.Generator, split: str) -> Drawn:
+    """Two passages, and a question about the first."""
+    one = other = _passage(rng, split)
+    while other.title == one.title:
+        other = _passage(rng, split)
+    return (_text(f"{one.text}\n\n{other.text}\n\n{one.question}"),), one.answer
+
+
 def text_question(rng: np.random.Generator, split: str) -> Drawn:
     """A short question alone."""
     known = [one for one in passages() if one.split == split and not one.text]

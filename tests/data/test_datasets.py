@@ -1,5 +1,7 @@
 """The demo data sets: repeatable, balanced, disjoint."""
 
+import hashlib
+import json
 from collections import Counter
 
 import numpy as np
@@ -8,7 +10,7 @@ import pytest
 from morphoquant.core.errors import BatchError, UnknownNameError
 from morphoquant.core.modality import CONTENT, Modality
 from morphoquant.data import recipes, training
-from morphoquant.data.datasets import DATASETS, RECIPES
+from morphoquant.data.datasets import DATASETS, ONE_MODALITY, RECIPES
 from morphoquant.data.media import passages
 from morphoquant.data.sample import Sample, fingerprint
 from morphoquant.data.words import DIGIT_WORDS
@@ -100,6 +102,39 @@ def test_a_spoken_and_a_written_digit_are_compared_truly(monkeypatch):
         said, written = drawn[-2:]
         assert answers[-1] == ("yes" if said == written else "no")
     assert 4 < answers.count("yes") < 16
+
+
+def test_the_two_mixtures_draw_what_they_always_drew(name, sixty):
+    # Words and sizes only: another release of a library may draw other bytes of the same picture.
+    drawn = [[s.id, s.kind, s.answer, *(p.value if isinstance(p.value, str) else p.value.shape for p in s.parts)] for s in sixty]
+    digest = hashlib.sha256(json.dumps(drawn).encode()).hexdigest()
+    assert digest[:16] == {"demo-calibration": "b4df1b321531be09", "demo-evaluation": "27615a4130a9ab2a"}[name]
+
+
+@pytest.mark.parametrize("modality", ONE_MODALITY)
+def test_a_set_of_one_modality_holds_no_other_medium(modality):
+    draw = DATASETS[f"demo-calibration-{modality}"]
+    samples = draw(30, 0)
+    assert all(sample.modalities == {Modality.TEXT, modality} for sample in samples)
+    assert set(Counter(sample.kind for sample in samples).values()) == {30 // len(ONE_MODALITY[modality])}
+    assert all(sample.id.startswith(f"demo-calibration-{modality}/0/") for sample in samples)
+    assert fingerprint(draw(4, 0)) == fingerprint(samples[:4]) != fingerprint(draw(4, 1))
+
+
+def test_sets_of_one_modality_are_of_the_calibration_split():
+    others = [p for p in passages() if p.split == "evaluation"]
+    for modality in ONE_MODALITY:
+        texts = " ".join(
+            p.value for s in DATASETS[f"demo-calibration-{modality}"](30, 0) for p in s.parts if isinstance(p.value, str)
+        )
+        assert not any(other.question in texts for other in others)
+
+
+def test_text_alone_calibrates_on_many_different_texts():
+    samples = DATASETS["demo-calibration-text"](45, 0)
+    assert len({sample.parts[0].value for sample in samples}) > 25
+    held = " ".join(sample.parts[0].value for sample in samples)
+    assert sum(p.question in held for p in passages() if p.split == "calibration") > 18
 
 
 def test_answers_of_digit_questions_are_digits(sixty):
