@@ -17,6 +17,7 @@ class Selection:
         positions: position classes to include.
         channel: input channel, absent for all.
         measure: name of a measure for views that offer several.
+        subjects: subjects of questions to show (`core.evaluation.SUBJECTS`), empty for all.
     """
 
     layer: str | None = None
@@ -26,3 +27,4 @@ class Selection:
     positions: tuple[Position, ...] = (Position.REST,)
     channel: int | None = None
     measure: str | None = None
+    subjects: tuple[str, ...] = ()

@@ -10,6 +10,7 @@ import math
 import plotly.graph_objects as go
 from plotly.colors import get_colorscale
 
+from morphoquant.core.evaluation import CROSS_MODAL, SUBJECTS
 from morphoquant.core.modality import MODALITIES, Modality
 
 COLOURS: dict[Modality, str] = {
@@ -20,10 +21,13 @@ COLOURS: dict[Modality, str] = {
     Modality.SPECIAL: "#7F7F7F",
     Modality.UNKNOWN: "#BDBDBD",
 }
+CROSS_MODAL_COLOUR = "#56B4E9"
+FULL_PRECISION = "#000000"
 NEUTRAL = "#808080"
 EMPHASIS = "#D55E00"
-SERIES = ("#D55E00", "#56B4E9", "#882255", "#999933", "#332288", "#44AA99", "#AA4499", "#117733")
+SERIES = ("#D55E00", "#44AA99", "#882255", "#999933", "#332288", "#DDCC77", "#AA4499", "#117733")
 MAGNITUDE = get_colorscale("Cividis")
+DIFFERENCE = get_colorscale("RdBu")
 DASH_BEFORE, DASH_AFTER = "dash", "solid"
 HEIGHT = 420
 
@@ -49,6 +53,13 @@ def modality_order(names) -> list[str]:
     """The given modality names in the order in which every legend lists them."""
     present = set(names)
     return [str(m) for m in MODALITIES if m in present]
+
+
+def subject_colour(name: str) -> str:
+    """Colour of a question's subject: that of its modality, sky blue for cross-modal ones, grey for all together."""
+    if name == CROSS_MODAL:
+        return CROSS_MODAL_COLOUR
+    return modality_colour(name) if name in SUBJECTS else NEUTRAL
 
 
 def faded(colour: str, opacity: float) -> str:

@@ -12,7 +12,7 @@ FULL_PRECISION = "full precision"
 ALL = "all"
 _CALIBRATION = "demo-calibration"
 # What a full-precision run has not: nothing is fitted and nothing is quantised.
-_OF_A_METHOD = {"method", "fields", "spec", "capture", "options.scope"}
+_OF_A_METHOD = {"method", "fields", "spec", "capture", "options.scope", "options.control"}
 _MADE_BY = "make one with: python -m morphoquant evaluate demo --method rtn morphoquant --spec w4a4."
 
 

@@ -5,7 +5,16 @@ import math
 import pytest
 
 from morphoquant.core.modality import MODALITIES
-from morphoquant.figures.theme import COLOURS, SERIES, faded, modality_order, three_digits
+from morphoquant.figures.theme import (
+    COLOURS,
+    CROSS_MODAL_COLOUR,
+    NEUTRAL,
+    SERIES,
+    faded,
+    modality_order,
+    subject_colour,
+    three_digits,
+)
 from morphoquant.figures.ticks import escaped, thinned
 
 
@@ -20,9 +29,13 @@ def test_three_significant_digits(value, text):
 
 def test_every_modality_has_a_colour_of_its_own():
     assert set(COLOURS) == set(MODALITIES)
-    assert len({*COLOURS.values(), *SERIES}) == len(COLOURS) + len(SERIES)
+    assert len({*COLOURS.values(), CROSS_MODAL_COLOUR, *SERIES}) == len(COLOURS) + 1 + len(SERIES)
     assert modality_order({"video", "text"}) == ["text", "video"]
     assert faded("#0072B2", 0.5) == "rgba(0,114,178,0.5)"
+
+
+def test_subjects_wear_the_colours_of_their_modalities():
+    assert [subject_colour(name) for name in ("text", "cross-modal", "all")] == ["#0072B2", "#56B4E9", NEUTRAL]
 
 
 def test_ticks_are_thinned_and_names_escaped():
