@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from morphoquant.core.evaluation import SUBJECTS
 from morphoquant.core.modality import Modality, Position
 
 
@@ -30,6 +31,7 @@ def add(verbs, shared) -> None:
     )
     verb.add_argument("--with-first", action="store_true", help="take in the first token of each sequence")
     verb.add_argument("--channel", type=int, help="input channel")
+    verb.add_argument("--subject", nargs="+", default=[], choices=SUBJECTS, help="what was asked about (default: all)")
     verb.add_argument("--measure", help="measure, for views that offer several")
     verb.set_defaults(run=run)
 
@@ -58,6 +60,7 @@ def run(args) -> None:
         positions=tuple(Position) if args.with_first else (Position.REST,),
         channel=args.channel,
         measure=args.measure,
+        subjects=tuple(args.subject),
     )
     frame = view.query(store, runs, selection)
     print(export(view.draw(frame, selection), frame, args.file, args.width))
@@ -67,6 +70,8 @@ def _newest(store, view) -> list:
     from morphoquant.commands.compare import kin
     from morphoquant.core.errors import StoreError
 
+    if view.runs == "evaluate":
+        return _evaluations(store, view)
     if view.runs == "many":
         return kin(store)[: view.most] if view.most else kin(store)
     for entry in store.entries():
@@ -74,6 +79,24 @@ def _newest(store, view) -> list:
         if header and header.status == "finished" and header.plan.kind == view.runs:
             return [store.open(entry.run_id)]
     raise StoreError(f"there is no finished {view.runs} run for {view.name!r}: make one with: python -m morphoquant {view.runs}.")
+
+
+def _evaluations(store, view) -> list:
+    """The newest evaluation and all that belong beside it; for a test of two, the newest after what it is set against."""
+    from morphoquant.core.errors import StoreError
+    from morphoquant.queries.evaluations import companions, newest_evaluation
+    from morphoquant.queries.paired import baseline_of
+
+    newest = newest_evaluation(store)
+    found = companions(store, newest, captures=view.name == "calibration_matrix")
+    if view.most != 2:
+        return found
+    baseline = baseline_of(newest, found)
+    if baseline is None:
+        raise StoreError(
+            "there is one evaluation only, and nothing to set it against: evaluate a method, or name two with --run."
+        )
+    return [baseline, newest]
 
 
 def _list(views, as_json: bool) -> None:

@@ -107,12 +107,6 @@ def _panel(figure: go.Figure, part: pd.DataFrame, quantity: Quantity, top: float
         return
     full = part[part["method"].isna()]
     colour = subject_colour(part["subject"].iat[0])
-    if len(full):
-        value, low, high = full[[quantity.value, quantity.low, quantity.high]].iloc[0]
-        figure.add_vrect(x0=low, x1=high, fillcolor=faded(NEUTRAL, 0.16), line=dict(width=0), layer="below", **where)
-        figure.add_vline(x=value, line=dict(color=NEUTRAL, width=1), layer="below", **where)
-    if "chance" in dict(quantity.marks):
-        figure.add_vline(x=float(part["chance"].mean()), line=dict(color=NEUTRAL, width=1, dash="dot"), **where)
     for rows, paint, symbol in ((full, FULL_PRECISION, "diamond"), (part[part["method"].notna()], colour, "circle")):
         if rows.empty:
             continue
@@ -144,6 +138,13 @@ def _panel(figure: go.Figure, part: pd.DataFrame, quantity: Quantity, top: float
         ),
         **where,
     )
+    # Plotly draws these only into panels that hold a trace already.
+    if len(full):
+        value, low, high = full[[quantity.value, quantity.low, quantity.high]].iloc[0]
+        figure.add_vrect(x0=low, x1=high, fillcolor=faded(NEUTRAL, 0.16), line=dict(width=0), layer="below", **where)
+        figure.add_vline(x=value, line=dict(color=NEUTRAL, width=1), layer="below", **where)
+    if "chance" in dict(quantity.marks):
+        figure.add_vline(x=float(part["chance"].mean()), line=dict(color=NEUTRAL, width=1, dash="dot"), **where)
 
 
 def _spans(rows: pd.DataFrame, quantity: Quantity, line: dict) -> go.Scatter:

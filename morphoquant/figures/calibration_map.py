@@ -53,7 +53,7 @@ def calibration_map(frame: pd.DataFrame, column: str, axis: str, scale: float, c
     values = scale * frame[column].to_numpy(float)
     values = values[np.isfinite(values)]
     reach = max(float(np.abs(values).max(initial=0.0)), 1.0 if scale == 100.0 else 1e-6)
-    low, high = (-reach, reach) if centred else (float(values.min(initial=0.0)), float(values.max(initial=1.0)))
+    low, high = (-reach, reach) if centred else (float(values.min()), float(values.max()))
     colours = dict(colorscale=DIFFERENCE if centred else MAGNITUDE, cmin=low, cmax=high, colorbar=dict(title=dict(text=axis)))
     figure.update_layout(coloraxis=colours)
     figure.update_yaxes(type="category", autorange="reversed", showgrid=False, title_text="Calibrated on")

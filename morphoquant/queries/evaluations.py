@@ -4,6 +4,7 @@ from dataclasses import asdict
 
 from morphoquant.core.errors import CompareError, StoreError, UnknownNameError
 from morphoquant.core.plan import RunPlan
+from morphoquant.core.spec import QuantSpec
 from morphoquant.queries.compare import run_labels
 from morphoquant.store.run import Run
 from morphoquant.store.run_store import RunStore
@@ -72,12 +73,7 @@ def full_precision_of(store: RunStore, run: Run) -> Run | None:
     """The finished full-precision evaluation of the same model on the same items, absent if there is none."""
     if is_full_precision(run.plan):
         return run
-    for entry in store.entries():
-        header = entry.header
-        if header and header.status == "finished" and header.plan.kind == "evaluate" and is_full_precision(header.plan):
-            if differing_field(header.plan, run.plan) is None:
-                return store.open(entry.run_id)
-    return None
+    return next((found for found in companions(store, run) if is_full_precision(found.plan)), None)
 
 
 def companions(store: RunStore, run: Run, captures: bool = False) -> list[Run]:
@@ -90,7 +86,34 @@ def companions(store: RunStore, run: Run, captures: bool = False) -> list[Run]:
                 found.append(store.open(entry.run_id))
     if is_full_precision(run.plan):
         found = _of_one_family(found, captures)
-    return sorted(found[::-1], key=lambda one: not is_full_precision(one.plan))
+    # A full-precision run without the control has that as its one field; one with it serves all.
+    full = sorted((one for one in found if is_full_precision(one.plan)), key=lambda one: len(one.plan.fields))[:1]
+    return full + [one for one in found[::-1] if not is_full_precision(one.plan)]
+
+
+def by_spec(runs: list[Run]) -> list[Run]:
+    """`runs` as tables list them: full precision, then from many bits to few; equal specs together, in their order."""
+
+    def bits(run: Run) -> tuple:
+        if is_full_precision(run.plan):
+            return (0,)
+        spec = QuantSpec.parse(str(run.plan.spec))
+        return (1, -(spec.w_bits + spec.a_bits), -spec.w_bits, str(spec))
+
+    return sorted(runs, key=bits)
+
+
+def newest_evaluation(store: RunStore) -> Run:
+    """The newest finished evaluation, of quantised ones if there are any.
+
+    Raises:
+        StoreError: there is none.
+    """
+    headers = [entry.header for entry in store.entries() if entry.header and entry.header.status == "finished"]
+    found = sorted((one for one in headers if one.plan.kind == "evaluate"), key=lambda one: is_full_precision(one.plan))
+    if not found:
+        raise StoreError(f"there is no finished evaluation: {_MADE_BY}")
+    return store.open(found[0].run_id)
 
 
 def _of_one_family(runs: list[Run], captures: bool) -> list[Run]:

@@ -20,6 +20,8 @@ def title(header: RunHeader) -> str:
     plan = header.plan
     if plan.kind == "capture":
         return f"{plan.model.get('id', 'model')}, {plan.data.get('samples', '?')} samples"
+    if plan.kind == "evaluate" and plan.method is None:
+        return "full precision"
     return f"{plan.method} {plan.spec}"
 
 

@@ -46,6 +46,7 @@ def resolve(entries: Sequence[RunEntry], address: Address) -> Choice:
     for run_id in (address.capture, address.run, before, *address.runs):
         if run_id is not None and run_id not in known:
             raise UnknownNameError("run", run_id, known)
+    entries = [entry for entry in entries if not _answers(entry)]
     captures = [entry for entry in entries if _is_capture(entry)]
     named = [known[run_id] for run_id in (address.run, *address.runs) if run_id is not None]
     wanted = address.capture or next((_capture_of(entry) for entry in named), None)
@@ -135,6 +136,12 @@ def _pick_capture() -> None:
 
 def _is_capture(entry: RunEntry) -> bool:
     return entry.header.plan.kind == "capture" if entry.header else entry.run_id.startswith("capture-")
+
+
+def _answers(entry: RunEntry) -> bool:
+    """Whether a run is of answers rather than layers: those have pages of their own."""
+    kind = entry.header.plan.kind if entry.header else entry.run_id.partition("-")[0]
+    return kind in ("evaluate", "sensitivity")
 
 
 def _capture_of(entry: RunEntry) -> str | None:

@@ -52,7 +52,8 @@ class View:
         how_to_read: one line under the chart.
         takes: names of the `Selection` fields that change the answer.
         runs: "capture": one capture run (a quantize run stands for its capture); "quantize": one quantize run;
-            "many": one or more quantize runs that differ in method, fields or spec only.
+            "many": one or more quantize runs that differ in method, fields or spec only; "evaluate": evaluations of one
+            model on the same items (two, if `most` is 2); "sensitivity": one sensitivity run.
         query: (store, runs, selection) -> tidy frame; raises a MorphoQuantError when the runs cannot answer.
         draw: (frame, selection) -> figure. Each clickable point's customdata starts with [layer or None, channel or None].
         measures: what `selection.measure` may name, the default first; empty when the view has one measure only.
@@ -64,7 +65,7 @@ class View:
     question: str
     how_to_read: str
     takes: frozenset[str]
-    runs: Literal["capture", "quantize", "many"]
+    runs: Literal["capture", "quantize", "many", "evaluate", "sensitivity"]
     query: Callable[[RunStore, list[Run], Selection], pd.DataFrame]
     draw: Callable[[pd.DataFrame, Selection], go.Figure]
     measures: tuple[Measure, ...] = ()

@@ -21,12 +21,23 @@ CASES = [(name, measure.name if measure else None) for name, view in VIEWS.items
 PAYLOAD = 1_000_000
 
 
-def ask(small_runs, name: str, selection: Selection):
+def ask(small_runs, name: str, selection: Selection, answer_runs=None):
     view = VIEWS[name]
+    if view.runs in ("evaluate", "sensitivity"):
+        return ask_answers(answer_runs, name, selection)
     runs = {"capture": [small_runs.capture], "quantize": [small_runs.searched], "many": small_runs.quantized}[view.runs]
     if view.most == 2:
         runs = [small_runs.rtn4, small_runs.searched]
     frame = view.query(small_runs.store, runs, selection)
+    return frame, view.draw(frame, selection)
+
+
+def ask_answers(answer_runs, name: str, selection: Selection):
+    view = VIEWS[name]
+    pair = [answer_runs.quantised["rtn", "w4a4"], answer_runs.quantised["morphoquant", "w4a4"]]
+    runs = pair if view.most == 2 else [answer_runs.sensitivity] if view.runs == "sensitivity" else answer_runs.runs
+    runs = list(answer_runs.matrix.values()) if name == "calibration_matrix" else runs
+    frame = view.query(answer_runs.store, runs, selection)
     return frame, view.draw(frame, selection)
 
 
@@ -38,8 +49,8 @@ def test_a_file_registers_one_view_of_its_own_name(path):
 
 
 @pytest.mark.parametrize(("name", "measure"), CASES)
-def test_a_view_answers_and_draws(small_runs, name, measure):
-    frame, figure = ask(small_runs, name, replace(LANGUAGE, measure=measure))
+def test_a_view_answers_and_draws(small_runs, answer_runs, name, measure):
+    frame, figure = ask(small_runs, name, replace(LANGUAGE, measure=measure), answer_runs)
     assert len(frame) and isinstance(figure, go.Figure) and len(figure.data)
     assert len(figure.to_json()) < PAYLOAD
     bottom = [axis.title.text for axis in figure.select_xaxes() if axis.showticklabels is not False]
@@ -51,14 +62,14 @@ def test_a_view_answers_and_draws(small_runs, name, measure):
 
 
 @pytest.mark.parametrize("name", list(VIEWS))
-def test_a_view_of_the_whole_model_answers_too(small_runs, name):
-    frame, figure = ask(small_runs, name, Selection())
+def test_a_view_of_the_whole_model_answers_too(small_runs, answer_runs, name):
+    frame, figure = ask(small_runs, name, Selection(), answer_runs)
     assert len(frame) and len(figure.data)
 
 
 @pytest.mark.parametrize("name", list(VIEWS))
-def test_a_view_prints(small_runs, name):
-    frame, figure = ask(small_runs, name, LANGUAGE)
+def test_a_view_prints(small_runs, answer_runs, name):
+    frame, figure = ask(small_runs, name, LANGUAGE, answer_runs)
     assert render(figure, frame, ".pdf", "single").startswith(b"%PDF")
     for suffix in (".csv", ".md", ".tex"):
         assert len(render(None, frame, suffix).splitlines()) > len(frame)

@@ -1,0 +1,44 @@
+"""View: the calibration matrix."""
+
+from morphoquant.figures.calibration_map import calibration_map
+from morphoquant.queries.calibration_matrix import calibration_matrix
+from morphoquant.views.base import VIEWS, Measure, View, chosen
+
+MEASURES = (
+    Measure("accuracy", "Accuracy", "%"),
+    Measure("difference", "Accuracy less full precision", "points"),
+    Measure("to_all", "Accuracy less calibrating on all", "points"),
+    Measure("kl", "KL to full precision", "nats"),
+)
+
+
+def _query(store, runs, selection):
+    frame = calibration_matrix(store, runs)
+    if selection.subjects:
+        frame = frame[frame["subject"].isin(selection.subjects)].reset_index(drop=True)
+    return frame
+
+
+def _draw(frame, selection):
+    measure = chosen(MEASURES, selection)
+    scale = 1.0 if measure.name == "kl" else 100.0
+    return calibration_map(frame, measure.name, measure.axis, scale, measure.name in ("difference", "to_all"))
+
+
+VIEWS.add(
+    "calibration_matrix",
+    View(
+        name="calibration_matrix",
+        title="Calibration matrix",
+        question="Does calibrating on one modality hurt the others?",
+        how_to_read="A row is what the method was calibrated on, a column what it was asked about; in brackets the difference "
+        'to full precision in points. Compare a row with the row all; "noise" marks differences that the paired test cannot tell '
+        "from none.",
+        takes=frozenset({"subjects", "measure"}),
+        runs="evaluate",
+        query=_query,
+        draw=_draw,
+        measures=MEASURES,
+        most=None,
+    ),
+)
