@@ -19,7 +19,7 @@ class RunPlan:
         code: version of the engine that computes the numbers.
         capture: run_id of the capture that the method was fitted to, absent for a capture and in full precision.
         method: registered name of the method, likewise absent.
-        fields: the method's fields by name.
+        fields: the method's fields by name; "control": false for full precision that was not asked with exchanged media.
         spec: quantisation spec as text, likewise absent.
     """
 

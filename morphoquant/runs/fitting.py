@@ -13,9 +13,18 @@ from morphoquant.runs.inputs import CalibrationInputs
 
 
 def fit(
-    methods: Sequence[tuple[Method, QuantSpec]], inputs: CalibrationInputs, progress: Progress = silent
+    methods: Sequence[tuple[Method, QuantSpec]],
+    inputs: CalibrationInputs,
+    progress: Progress = silent,
+    known: dict[str, list[Tensor]] | None = None,
 ) -> list[dict[str, GroupFit]]:
     """Fits each (method, spec) pair to every group in scope.
+
+    Args:
+        methods: the pairs.
+        inputs: what a capture says of the groups.
+        progress: told what is done.
+        known: quantised weights by layer that are held already, and are added to; for fits to several captures.
 
     Returns:
         For each pair, in order, its fits by group name. Equal quantised weights are one tensor.
@@ -28,9 +37,9 @@ def fit(
     surveys = [method.survey(inputs.summaries) for method, _ in methods]
     needs = frozenset().union(*(method.needs for method, _ in methods))
     fits: list[dict[str, GroupFit]] = [{} for _ in methods]
+    seen = {} if known is None else known
     for group in track(inputs.groups, "fitting", len(inputs.groups), progress):
         given = inputs.group(group, needs)
-        seen: dict[str, list[Tensor]] = {}
         for found, survey, (method, spec) in zip(fits, surveys, methods, strict=True):
             fitted = method.fit(given, spec, survey)
             found[group] = _sharing(fitted, seen)

@@ -11,7 +11,6 @@ import torch
 from torch import nn
 
 from morphoquant import __version__
-from morphoquant.core.errors import ModelError
 from morphoquant.core.layers import Component
 from morphoquant.core.plan import RunPlan
 from morphoquant.core.progress import Progress, silent
@@ -23,6 +22,7 @@ from morphoquant.runs import tables
 from morphoquant.runs.fitting import fit
 from morphoquant.runs.inputs import CalibrationInputs
 from morphoquant.runs.measure import Measure, Measured
+from morphoquant.runs.scope import check_model, parts_of
 from morphoquant.store.run_store import Run, RunStore
 from morphoquant.store.writer import RunWriter
 
@@ -82,9 +82,8 @@ def quantize(
         SpecError: a method cannot honour its spec.
         ModelError: `capture` is of another model, or the scope names no captured part.
     """
-    if dict(identity) != capture.plan.model:
-        raise ModelError(f"run {capture.run_id!r} was captured from another model than the one given: capture this model first.")
-    parts = _components(scope)
+    check_model(capture, identity)
+    parts = parts_of(scope)
     plans = [_plan(method, spec, capture, identity, data, parts, seed) for method, spec in methods]
     with ExitStack() as stack:
         jobs = []
@@ -150,14 +149,6 @@ def _summary(capture: Run, fits: Mapping[str, GroupFit], started: float, fitted:
         "torch": torch.__version__,
         "python": platform.python_version(),
     }
-
-
-def _components(scope: Sequence[str]) -> list[Component]:
-    known = [str(part) for part in Component]
-    wrong = [part for part in scope if part not in known]
-    if wrong or not scope:
-        raise ModelError(f"unknown scope {', '.join(wrong) or '(empty)'}: allowed are {', '.join(known)}; give one or more.")
-    return [part for part in Component if part in scope]
 
 
 def _plan(method: Method, spec: QuantSpec, capture: Run, identity, data, parts: list[Component], seed: int) -> RunPlan:

@@ -9,6 +9,7 @@ import pyarrow as pa
 from morphoquant.core.layers import LayerInfo
 from morphoquant.core.modality import unslot
 from morphoquant.methods.base import GroupFit
+from morphoquant.runs.answers import Question
 from morphoquant.runs.measure import Measured
 from morphoquant.store.schema import TABLES
 
@@ -86,6 +87,28 @@ def grid_use_tables(measured: Measured) -> Iterator[pa.Table]:
             modality, position = unslot(label)
             keys = {"group": group, "modality": str(modality), "position": str(position)}
             yield keyed("grid_use", keys, columns, use.channels)
+
+
+def answers_table(questions: Sequence[Question], log_likelihoods: Sequence[Sequence[float]]) -> pa.Table:
+    """The answers table of questions, from the log-likelihood of each choice."""
+    rows = [
+        {
+            "item": question.item.id,
+            "task": question.item.task,
+            "subject": question.item.subject,
+            "control": question.control,
+            "choices": list(question.item.choices),
+            "answer": question.item.answer,
+            "log_likelihoods": list(found),
+        }
+        for question, found in zip(questions, log_likelihoods, strict=True)
+    ]
+    return pa.Table.from_pylist(rows, schema=TABLES["answers"])
+
+
+def refused_table(refused: Sequence[tuple[str, str]]) -> pa.Table:
+    """The refused table of (identifier, reason) pairs."""
+    return pa.Table.from_pylist([{"item": item, "reason": reason} for item, reason in refused], schema=TABLES["refused"])
 
 
 def added_up(name: str, parts: Sequence[pa.Table]) -> pa.Table:
