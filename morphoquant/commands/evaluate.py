@@ -1,0 +1,84 @@
+"""evaluate: asks closed questions of a model in full precision and quantised, and prints how often it is right."""
+
+from morphoquant.commands import asking
+
+
+def add(verbs, shared) -> None:
+    """Adds the verb's words."""
+    verb = verbs.add_parser(
+        "evaluate",
+        parents=[shared],
+        help="ask a model questions, in full precision and quantised",
+        description="Ask a model closed questions about text, pictures, sounds and videos, in full precision and with every "
+        "method at every spec: accuracy with intervals, distance from full precision, perplexity, and paired tests on the same "
+        "items. Without --method only full precision is asked. With --calibrate-on the method is fitted once to each set: the "
+        "calibration matrix.",
+        epilog="example: python -m morphoquant evaluate demo --method rtn dabc mdqfo morphoquant --spec w8a8 w4a8 w4a4",
+    )
+    asking.add_words(verb, items=200)
+    verb.add_argument(
+        "--method", "--methods", nargs="+", default=[], help="methods, with fields: name[:field=value,...] (default: none)"
+    )
+    verb.add_argument(
+        "--spec",
+        "--specs",
+        nargs="+",
+        default=["w4a4"],
+        help="specs: w<bits>a<bits>[-g<group>][-nf4][-token|-tensor] (default: w4a4)",
+    )
+    verb.add_argument(
+        "--calibrate-on",
+        nargs="+",
+        metavar="SET",
+        help=f"calibration sets, each fitted to by itself: {' '.join(asking.SHORT)}, or names of data sets (default: --data)",
+    )
+    verb.add_argument("--no-control", dest="control", action="store_false", help="do not ask again with the media of other items")
+    verb.add_argument("--json", action="store_true", help="print the results as JSON")
+    verb.set_defaults(run=run)
+
+
+def run(args) -> str:
+    """Evaluates; what is in the cache is not asked again."""
+    from morphoquant.core.spec import QuantSpec
+    from morphoquant.methods.options import parse_method
+
+    pairs = [(parse_method(method), QuantSpec.parse(spec)) for spec in args.spec for method in args.method]
+    for method, spec in pairs:
+        method.check(spec)
+
+    from morphoquant.commands import answer_tables
+    from morphoquant.data.passages import perplexity_texts
+    from morphoquant.runs.evaluate import evaluate
+    from morphoquant.store.run_store import RunStore
+
+    store, loaded = RunStore(args.cache), asking.load_model(args)
+    asked = asking.make_items(args, loaded)
+    done = evaluate(
+        loaded,
+        asked.items,
+        pairs,
+        store=store,
+        captures=asking.captures(args, loaded, args.calibrate_on or [args.data]) if pairs else (),
+        data=asked.name,
+        texts=perplexity_texts(),
+        scope=args.scope,
+        control=args.control,
+        batch=args.batch,
+        seed=args.seed,
+        progress=args.progress,
+    )
+    refused = [*asked.refused, *_refused(done)]
+    if args.json:
+        print(answer_tables.as_json(store, done, refused))
+    else:
+        answer_tables.show(store, done)
+        print(f"\nruns {', '.join(one.run_id for one in done)} are in {done[0].folder.parent}")
+    asking.tell_refused(refused)
+    return done[-1].run_id
+
+
+def _refused(runs) -> list[str]:
+    """Items that could not be asked; they are the same in every run."""
+    if not runs[0].has("refused"):
+        return []
+    return [f"{row.item}: {row.reason}" for row in runs[0].frame("refused").itertuples()]
