@@ -88,6 +88,11 @@ def captures(args, loaded, names) -> list:
     return [workload.make_capture(Namespace(**{**vars(args), "data": data}), loaded) for data in dict.fromkeys(full)]
 
 
+def refused_in(run) -> list[str]:
+    """A sentence for each item that the run could not ask."""
+    return [f"{row.item}: {row.reason}" for row in run.frame("refused").itertuples()] if run.has("refused") else []
+
+
 def tell_refused(sentences) -> None:
     """Says which items were left out, each in a sentence on standard error.
 

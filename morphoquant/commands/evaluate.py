@@ -67,7 +67,7 @@ def run(args) -> str:
         seed=args.seed,
         progress=args.progress,
     )
-    refused = [*asked.refused, *_refused(done)]
+    refused = [*asked.refused, *asking.refused_in(done[0])]  # the same in every run
     if args.json:
         print(answer_tables.as_json(store, done, refused))
     else:
@@ -75,10 +75,3 @@ def run(args) -> str:
         print(f"\nruns {', '.join(one.run_id for one in done)} are in {done[0].folder.parent}")
     asking.tell_refused(refused)
     return done[-1].run_id
-
-
-def _refused(runs) -> list[str]:
-    """Items that could not be asked; they are the same in every run."""
-    if not runs[0].has("refused"):
-        return []
-    return [f"{row.item}: {row.reason}" for row in runs[0].frame("refused").itertuples()]

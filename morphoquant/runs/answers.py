@@ -6,7 +6,7 @@ others in its batch.
 
 import inspect
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -37,11 +37,14 @@ class Question:
 
     @property
     def rows(self) -> list[Ids]:
-        """What follows the prompt in each row that is run: the longest beginnings that choices share or end with."""
-        beginnings = {ids[:length] for ids in self.choices for length in range(len(ids))}
-        return sorted(
-            ids for ids in beginnings if not any(ids == more[: len(ids)] for more in beginnings if len(more) > len(ids))
-        )
+        """What follows the prompt in each row that is run."""
+        return rows_of(self.choices)
+
+
+def rows_of(choices: Sequence[Ids]) -> list[Ids]:
+    """The longest beginnings that the choices share or end with: every token of a choice follows one of them, or a part of it."""
+    beginnings = {ids[:length] for ids in choices for length in range(len(ids))}
+    return sorted(ids for ids in beginnings if not any(ids == more[: len(ids)] for more in beginnings if len(more) > len(ids)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,9 +64,18 @@ class Asker:
         if lacking:
             takes = ", ".join(sorted(self.loaded.modalities))
             raise BatchError(f"item {item.id!r} holds {', '.join(lacking)}, which the model does not take: it takes {takes}.")
+        choices = self.choices(item)
+        return Question(item, self.loaded.encode([item.sample], answers=False), choices, control)
+
+    def choices(self, item: Item) -> tuple[Ids, ...]:
+        """Ids of each choice of an item.
+
+        Raises:
+            BatchError: two choices have the same ids.
+        """
         if item.choices not in self.known:
             self.known[item.choices] = self._ids(item)
-        return Question(item, self.loaded.encode([item.sample], answers=False), self.known[item.choices], control)
+        return self.known[item.choices]
 
     def _ids(self, item: Item) -> tuple[Ids, ...]:
         ids = [tuple(self.loaded.tokenize(choice)) for choice in item.choices]
@@ -75,6 +87,17 @@ class Asker:
                 f"the choices of item {item.id!r} are not all different to the model's tokenizer: change their words."
             )
         return tuple(ids)
+
+
+def ask_all(ask: Callable[[Item], Question], items: Sequence[Item]) -> tuple[list[Question], list[tuple[str, str]]]:
+    """Questions, and (identifier, reason) of items that cannot be asked."""
+    questions, refused = [], []
+    for item in items:
+        try:
+            questions.append(ask(item))
+        except BatchError as error:
+            refused.append((item.id, str(error)))
+    return questions, refused
 
 
 def log_likelihoods(model: nn.Module, questions: Sequence[Question], batch: int = 1) -> list[list[float]]:

@@ -26,7 +26,7 @@ from morphoquant.data.items import Item, items_fingerprint, shuffled
 from morphoquant.methods.base import GroupFit, Method
 from morphoquant.models.load import LoadedModel
 from morphoquant.quant.linear import quantized
-from morphoquant.runs.answers import Asker, Question, log_likelihoods
+from morphoquant.runs.answers import Asker, Question, ask_all, log_likelihoods
 from morphoquant.runs.fitting import fit
 from morphoquant.runs.inputs import CalibrationInputs
 from morphoquant.runs.keeping import LIMIT, Kept, unchanged_parts
@@ -179,7 +179,7 @@ def _run(work: _Work, jobs: list[_Job], unchanged: list[str], keep_bytes: int, p
     progress("evaluating", done, todo)
     for begin in range(first, total, SHARD):
         shard = work.items[begin : begin + SHARD]
-        questions, refused = _asked(ask, shard)
+        questions, refused = ask_all(ask, shard)
         with kept.replaying(model, unchanged):
             for place, job in enumerate(jobs):
                 if job.writer.next_batch != begin:
@@ -201,21 +201,10 @@ def _run(work: _Work, jobs: list[_Job], unchanged: list[str], keep_bytes: int, p
     progress("reading passages", len(jobs), len(jobs))
 
 
-def _asked(ask: Asker, items: Sequence[Item]) -> tuple[list[Question], list[tuple[str, str]]]:
-    """Questions, and (identifier, reason) of items that cannot be asked."""
-    questions, refused = [], []
-    for item in items:
-        try:
-            questions.append(ask(item))
-        except BatchError as error:
-            refused.append((item.id, str(error)))
-    return questions, refused
-
-
 def _controls(ask: Asker, questions: Sequence[Question], controls: Mapping[str, Item]) -> list[Question]:
     """The control of each question that has one; where the medium it got cannot be encoded there is none."""
     items = [controls[question.item.id] for question in questions if question.item.id in controls]
-    found, _ = _asked(lambda item: ask(item, control=True), items)
+    found, _ = ask_all(lambda item: ask(item, control=True), items)
     return found
 
 

@@ -7,6 +7,7 @@ same computation, bit for bit, whatever ran before.
 import copy
 import functools
 import hashlib
+import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -91,6 +92,17 @@ def unchanged_parts(model: nn.Module, scope: Collection[Component]) -> list[str]
     if Component.CONNECTOR not in scope and wanted == set(_TOWERS):
         wanted.add(Component.CONNECTOR)
     return _outermost(model, "", components(model), wanted)
+
+
+def blocks_of(model: nn.Module, linears: Collection[str]) -> list[str]:
+    """Modules whose outputs are worth keeping while single linears change: numbered blocks that hold some of `linears`, and
+    the towers that do, each with a forward of its own."""
+    named = components(model)
+    blocks = {found[1] for name in linears if (found := re.match(r"(.+?\.\d+)\.[A-Za-z_]", name))}
+    towers = [
+        name for part in _TOWERS if part in {named[one] for one in linears} for name in _outermost(model, "", named, {part})
+    ]
+    return [name for name in [*towers, *sorted(blocks)] if _runs(model.get_submodule(name))]
 
 
 def _outermost(module: nn.Module, name: str, parts: Mapping[str, Component], wanted: Collection[Component]) -> list[str]:

@@ -111,6 +111,26 @@ def refused_table(refused: Sequence[tuple[str, str]]) -> pa.Table:
     return pa.Table.from_pylist([{"item": item, "reason": reason} for item, reason in refused], schema=TABLES["refused"])
 
 
+def sensitivity_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """The sensitivity table of rows by column name."""
+    return pa.Table.from_pylist(list(rows), schema=TABLES["sensitivity"])
+
+
+def sensitivity_added_up(parts: Sequence[pa.Table]) -> pa.Table:
+    """Joins the sensitivity tables of shards, in the order of the first: all groups hold the same items."""
+    keys, found = ("group", "component", "block", "role", "subject"), {}
+    for row in (row for part in parts for row in part.to_pylist()):
+        key = tuple(row.pop(name) for name in keys)
+        sums = found.setdefault(key, dict.fromkeys(row, 0))
+        for name, value in row.items():
+            sums[name] += value
+    order = {group: place for place, group in enumerate(dict.fromkeys(key[0] for key in found))}
+    rows = [
+        {**dict(zip(keys, key, strict=True)), **sums} for key, sums in sorted(found.items(), key=lambda one: order[one[0][0]])
+    ]
+    return sensitivity_table(rows)
+
+
 def added_up(name: str, parts: Sequence[pa.Table]) -> pa.Table:
     """Joins the errors or grid_use tables of shards: sums are added, the smallest cosine is kept."""
     schema = TABLES[name]
