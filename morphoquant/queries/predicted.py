@@ -17,7 +17,7 @@ from morphoquant.queries.decibels import sqnr_db
 from morphoquant.queries.errors import layer_errors
 from morphoquant.queries.layers import group_row
 from morphoquant.queries.modalities import ordered, where
-from morphoquant.stats.bins import bin_edges
+from morphoquant.stats.bins import BIN_COUNT, bin_edges, coarse_of, fine_edges
 from morphoquant.store.run import Run
 
 BITS = tuple(range(2, 9))
@@ -64,21 +64,54 @@ def predicted_sqnr(
         *_extremes(capture, table, wanted),
     )
     modalities = table["modality"].cast(pa.string()).to_numpy()
-    edges, found = bin_edges(), []
+    parts = [(modalities, rows, bin_edges())]
+    if capture.has("fine_histograms"):
+        parts = _refined(capture.table("fine_histograms", names[:-1], wanted), table, modalities, rows)
+    found = []
     for width in bits:
         for clip in clips:
             grid = symmetric_grid(absmax * clip, width)
-            error = binned_error(rows, edges, grid)
-            frame = pd.DataFrame(
-                dict(modality=modalities, values=error.count, signal=error.signal_sq, error=error.error_sq, clipped=error.clip_sq)
-            )
-            sums = frame.groupby("modality", sort=False).sum().reset_index()
+            frames = []
+            for of, part, edges in parts:
+                error = binned_error(part, edges, grid)
+                sums = dict(values=error.count, signal=error.signal_sq, error=error.error_sq, clipped=error.clip_sq)
+                frames.append(pd.DataFrame(dict(modality=of, **sums)))
+            sums = pd.concat(frames).groupby("modality", sort=False).sum().reset_index()
             found.append(sums.assign(bits=width, clip=clip))
     frame = pd.concat(found, ignore_index=True).assign(layer=group["group"])
     frame["sqnr_db"] = sqnr_db(frame["signal"], frame["error"])
     frame["clip_share_percent"] = (100.0 * frame["clipped"] / frame["error"]).where(frame["error"] > 0)
     frame["values"] = frame["values"].astype(np.int64)
     return ordered(frame[["layer", "modality", "bits", "clip", "values", "sqnr_db", "clip_share_percent"]], selection)
+
+
+def _refined(fine: pa.Table, table: pa.Table, modalities: np.ndarray, rows) -> list[tuple]:
+    """(modality of each row, histogram rows, edges) without the values that `fine` tells more exactly, and of those."""
+    from morphoquant.quant.binned import HistogramRows
+
+    places = {key: place for place, key in enumerate(_keys(table))}
+    found = np.array([places[key] for key in _keys(fine)], dtype=np.int64)
+    (offsets, bins), (_, counts) = _flat(fine, "bins"), _flat(fine, "counts")
+    rest = rows.counts.astype(np.int64)
+    for place, start, end in zip(found, offsets[:-1], offsets[1:], strict=True):
+        told = np.bincount(coarse_of(bins[start:end]), counts[start:end], BIN_COUNT).astype(np.int64)
+        own = slice(rows.offsets[place], rows.offsets[place + 1])
+        rest[own] -= told[rows.bins[own]]
+    # The largest values of these channels are among the finely counted.
+    kept = np.diff(rows.largest_offsets)
+    keep = np.ones(len(kept), bool)
+    keep[found] = False
+    largest = rows.largest[np.repeat(keep, kept)]
+    ends = np.concatenate([[0], np.cumsum(np.where(keep, kept, 0))])
+    coarse = replace(rows, counts=rest, largest_offsets=ends, largest=largest)
+    nothing = np.zeros(len(found) + 1, np.int64), np.empty(0, np.float32)
+    finer = HistogramRows(rows.channel[found], offsets, bins, counts, *nothing, rows.low[found], rows.high[found])
+    return [(modalities, coarse, bin_edges()), (modalities[found], finer, fine_edges())]
+
+
+def _keys(table: pa.Table) -> list[tuple]:
+    """(modality, position, channel) of each row."""
+    return list(zip(*(table[name].to_pylist() for name in ("modality", "position", "channel")), strict=True))
 
 
 def predicted_and_measured(capture: Run, runs: list[Run], selection: Selection, layer: str) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from morphoquant.runs.tables import keyed
 from morphoquant.stats.channel_stats import ChannelStats
 from morphoquant.stats.columns import Ragged, SlotColumns
 
-NAMES = ("channel_stats", "histograms", "token_sample")
+NAMES = ("channel_stats", "histograms", "token_sample", "fine_histograms")
 
 
 def statistics_tables(stats: Mapping[str, ChannelStats], name: str) -> Iterator[pa.Table]:

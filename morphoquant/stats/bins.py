@@ -16,6 +16,13 @@ TOP = 2.0**16
 MANTISSA_SHIFT = 19
 FIRST_CODE = (int(np.float32(LOWEST).view(np.uint32)) >> MANTISSA_SHIFT) - 1
 
+# A fine bin is a 16th of a bin: 8 leading mantissa bits in place of 4. Few channels are counted in them (`fine.py`).
+PARTS = 16
+FINE_SIGN = SIGN_BINS * PARTS
+FINE_COUNT = 2 * FINE_SIGN
+FINE_SHIFT = 15
+FINE_BASE = (int(np.float32(LOWEST).view(np.uint32)) >> FINE_SHIFT) - PARTS
+
 
 def bin_of(values: np.ndarray) -> np.ndarray:
     """Bin of each value.
@@ -41,4 +48,18 @@ def bin_edges() -> np.ndarray:
     codes = (np.arange(1, SIGN_BINS, dtype=np.uint32) + FIRST_CODE) << MANTISSA_SHIFT
     starts = np.concatenate([[0.0], codes.view(np.float32).astype(np.float64), [TOP]])
     positive = np.stack([starts[:-1], starts[1:]], axis=1)
+    return np.concatenate([positive, -positive[:, ::-1]])
+
+
+def coarse_of(fine: np.ndarray) -> np.ndarray:
+    """The bin that a fine bin lies in."""
+    return np.asarray(fine) // PARTS
+
+
+def fine_edges() -> np.ndarray:
+    """Signed edges of all fine bins, float64 [FINE_COUNT, 2] of (low, high); below 2^-16 there is one bin, the first."""
+    codes = (np.arange(PARTS, FINE_SIGN + 1, dtype=np.uint32) + np.uint32(FINE_BASE)) << np.uint32(FINE_SHIFT)
+    starts = codes.view(np.float32).astype(np.float64)
+    unused = np.full((PARTS - 1, 2), (0.0, LOWEST))
+    positive = np.concatenate([[[0.0, LOWEST]], unused, np.stack([starts[:-1], starts[1:]], axis=1)])
     return np.concatenate([positive, -positive[:, ::-1]])

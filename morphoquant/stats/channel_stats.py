@@ -11,6 +11,7 @@ from morphoquant.stats.arrangement import Arrangement, arrange
 from morphoquant.stats.bins import BIN_COUNT
 from morphoquant.stats.columns import Ragged, SlotColumns
 from morphoquant.stats.counters import ROOM, Overflow, add_counts, nonzero, offsets_of, relieve
+from morphoquant.stats.fine import FineCounts
 from morphoquant.stats.kernel import accumulate
 from morphoquant.stats.magnitudes import LARGEST
 from morphoquant.stats.moments import Moments, merge
@@ -45,6 +46,7 @@ class ChannelStats:
         self._kept: list[Kept] = []
         self._sample = np.empty((0, keep_rows, channels), np.float32)
         self._device_counters: dict[int, Tensor] = {}
+        self._fine = FineCounts()
 
     def _empty(self, places: int) -> dict[str, np.ndarray]:
         k = self.channels
@@ -97,7 +99,15 @@ class ChannelStats:
             self._update_cpu(x.contiguous().numpy(), rows, places)
         else:
             self._update_device(x, rows, places)
+        self._count_fine(x, rows, places)
         self._draw(x, rows, places)
+
+    def _count_fine(self, x: Tensor, rows: Arrangement, places: np.ndarray) -> None:
+        if len(self._fine.channels) == 0:
+            reach = np.maximum(self._arrays["high"][places].max(0), -self._arrays["low"][places].min(0))
+            self._fine.choose(np.where(np.isfinite(reach), reach, 0.0))
+        wide = x if x.device.type == "cpu" else x[:, self._fine.channels]
+        self._fine.update(_numpy(wide.contiguous()), rows.order, rows.starts, np.array(rows.slots, np.int64))
 
     def _draw(self, x: Tensor, rows: Arrangement, places: np.ndarray) -> None:
         chosen = [rows.choose(index, self._kept[place]) for index, place in enumerate(places)]
@@ -201,6 +211,7 @@ class ChannelStats:
             self._join_rest(place, other._rows[theirs], *(other._arrays[name][theirs] for name in names))
             self._add_counts(place, *nonzero(other._arrays["counters"][theirs], other._overflow[theirs]))
             self._add_sample(place, *other._sample_of(theirs))
+        self._fine.merge(other._fine)
 
     def _add_sample(self, place: int, priorities: np.ndarray, values: np.ndarray) -> None:
         choice = choose(self._kept[place], priorities, self.keep_rows)
@@ -214,11 +225,11 @@ class ChannelStats:
         return priorities[order], self._sample[place, order]
 
     def rows(self) -> dict[int, SlotColumns]:
-        """Everything, as columns of the tables channel_stats, histograms and token_sample, by slot."""
+        """Everything, as columns of the tables of `SlotColumns`, by slot."""
         self._settle()
-        return {slot: self._columns(self._places[slot]) for slot in self.slots}
+        return {slot: self._columns(slot, self._places[slot]) for slot in self.slots}
 
-    def _columns(self, place: int) -> SlotColumns:
+    def _columns(self, slot: int, place: int) -> SlotColumns:
         arrays, k = self._arrays, self.channels
         channel = np.arange(k, dtype=np.int32)
         finite = self._finite(place)
@@ -245,7 +256,7 @@ class ChannelStats:
             "largest": Ragged(np.concatenate([[0], np.cumsum(filled)]).astype(np.int32), largest),
         }
         priority, values = self._sample_of(place)
-        return SlotColumns(stats, histograms, {"priority": priority, "values": Ragged.of_matrix(values)})
+        return SlotColumns(stats, histograms, {"priority": priority, "values": Ragged.of_matrix(values)}, self._fine.rows(slot))
 
     @classmethod
     def from_rows(cls, rows: Mapping[int, SlotColumns], channels: int, keep_rows: int, seed: int) -> "ChannelStats":
@@ -281,6 +292,7 @@ class ChannelStats:
         arrays["keys"][place][filled] = magnitudes.keys_of(largest.values)
         sample = columns.token_sample
         self._add_sample(place, sample["priority"], sample["values"].values.reshape(-1, self.channels))
+        self._fine.restore(slot, columns.fine_histograms)
 
 
 def _numpy(values: Tensor | np.ndarray) -> np.ndarray:

@@ -38,8 +38,10 @@ class SlotColumns:
             seven are numpy masked arrays where a channel has no finite value, which Arrow reads as null.
         histograms: channel, bins, counts, largest; one row a channel; the last three are `Ragged`.
         token_sample: priority and values (`Ragged`); one row a kept token, ascending priority.
+        fine_histograms: channel, bins, counts; one row for each of the few channels that are counted finely.
     """
 
     channel_stats: dict[str, np.ndarray]
     histograms: dict[str, "np.ndarray | Ragged"]
     token_sample: dict[str, "np.ndarray | Ragged"]
+    fine_histograms: dict[str, "np.ndarray | Ragged"]

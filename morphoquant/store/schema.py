@@ -76,6 +76,17 @@ HISTOGRAMS = pa.schema(
     ]
 )
 
+FINE_HISTOGRAMS = pa.schema(
+    [
+        _GROUP,
+        _MODALITY,
+        _POSITION,
+        _column("channel", pa.int32(), "index", "one of the channels that were widest in the first rows"),
+        _column("bins", pa.list_(pa.uint16()), "index", "fine bins that hold a value, ascending; edges in stats/fine.py"),
+        _column("counts", pa.list_(pa.uint32()), "values", "values in each of `bins`, also counted in the histogram"),
+    ]
+)
+
 TOKEN_SAMPLE = pa.schema(
     [
         _GROUP,
@@ -192,6 +203,7 @@ TABLES: dict[str, pa.Schema] = {
     "tokens": TOKENS,
     "channel_stats": CHANNEL_STATS,
     "histograms": HISTOGRAMS,
+    "fine_histograms": FINE_HISTOGRAMS,
     "token_sample": TOKEN_SAMPLE,
     "grids": GRIDS,
     "grid_use": GRID_USE,

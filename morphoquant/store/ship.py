@@ -16,7 +16,7 @@ from morphoquant.store.atomic import replacing
 from morphoquant.store.run import Run
 from morphoquant.store.schema import TABLES
 
-FINE = ("histograms", "grids", "grid_use")
+FINE = ("histograms", "fine_histograms", "grids", "grid_use")
 LEFT_OUT = ("token_sample",)
 _DROPPED_BITS = 52 - 15
 
