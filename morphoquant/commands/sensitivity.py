@@ -15,7 +15,7 @@ def add(verbs, shared) -> None:
         "of the answers to full precision, by subject. The number of forwards is told first.",
         epilog="example: python -m morphoquant sensitivity demo --method morphoquant --spec w4a4",
     )
-    asking.add_words(verb, items=8)
+    asking.add_words(verb, items=6)
     verb.add_argument(
         "--method", default="morphoquant", help="method, with fields: name[:field=value,...] (default: morphoquant)"
     )
