@@ -13,11 +13,12 @@ def add(verbs, shared) -> None:
         "compare",
         parents=[shared],
         help="methods and bit-widths side by side, by modality",
-        description="Print the error of quantize runs by modality. Without RUNS: all finished ones that share the newest one's "
-        "capture, evaluation data and scope. Runs that differ in anything but method, fields and spec are refused.",
+        description="Print the error of quantize runs by modality, and how often they answer right where the same methods were "
+        "evaluated. Without RUNS: all finished ones that share the newest one's capture, evaluation data and scope. Runs that "
+        "differ in anything but method, fields and spec are refused. Evaluate runs can be given instead.",
         epilog="example: python -m morphoquant compare --format tex > table.tex",
     )
-    verb.add_argument("runs", nargs="*", metavar="RUN", help="quantize runs, in the order wanted")
+    verb.add_argument("runs", nargs="*", metavar="RUN", help="quantize runs, or evaluate runs, in the order wanted")
     verb.add_argument("--format", choices=FORMATS, default="text", help="text, csv, md, tex or json (default: text)")
     verb.add_argument("--json", action="store_const", const="json", dest="format", help="the same as --format json")
     verb.add_argument(
@@ -32,7 +33,10 @@ def run(args) -> None:
 
     store = RunStore(args.cache)
     runs = [store.open(name) for name in args.runs] or kin(store)
-    show(store, runs, args.format, args.with_first)
+    if all(run.plan.kind == "evaluate" for run in runs):
+        show_evaluations(store, runs, args.format)
+    else:
+        show(store, runs, args.format, args.with_first)
 
 
 def kin(store) -> list:
@@ -63,16 +67,18 @@ def show(store, runs: list, form: str, with_first: bool = False) -> None:
     from morphoquant.core.selection import Selection
     from morphoquant.figures.tables import to_csv, to_latex, to_markdown
     from morphoquant.queries.compare import compare_methods
+    from morphoquant.queries.compare_accuracy import compare_accuracy, joined
     from morphoquant.queries.compare_table import compare_table
 
     positions = tuple(Position) if with_first else (Position.REST,)
     compared = compare_methods(runs, Selection(modalities=CONTENT, positions=positions))
+    answered = compare_accuracy(store, runs)
     if form == "json":
-        print(json.dumps(json.loads(compared.to_json(orient="records")), indent=1))
+        print(_json(joined(compared, answered)))
     elif form == "csv":
-        print(to_csv(compared), end="")
+        print(to_csv(joined(compared, answered)), end="")
     elif form in ("md", "tex"):
-        print((to_markdown if form == "md" else to_latex)(compare_table(compared)), end="")
+        print((to_markdown if form == "md" else to_latex)(_beside(compared, compare_table(compared), answered)), end="")
     else:
         tokens = "all tokens" if with_first else "without the first token of each sequence"
         print(f"SQNR of linear outputs in dB, weights and activations quantised, pooled over layers, {tokens}:")
@@ -81,6 +87,40 @@ def show(store, runs: list, form: str, with_first: bool = False) -> None:
         print(_aligned(compare_table(compared, "worst_sqnr_db")))
         print("\nInput values kept in full precision, in percent:")
         print(_aligned(compare_table(compared, "bypass_density")))
+        if not answered.empty:
+            print(f"\nRight answers in percent, quantised: {answered['scope'].iat[0]} (see also: evaluate):")
+            names = compare_table(compared)[["method", "spec"]]
+            print(_aligned(_beside(compared, names, answered)))
+
+
+def show_evaluations(store, runs: list, form: str) -> None:
+    """Prints the accuracy of evaluate runs in one of `FORMATS`."""
+    from morphoquant.commands import answer_tables
+    from morphoquant.figures.tables import to_csv, to_latex, to_markdown
+    from morphoquant.queries.accuracy import accuracy, rows_in_words
+
+    if form == "text":
+        answer_tables.show(store, runs)
+        return
+    frame = accuracy(runs, captures=True)
+    if form == "json":
+        print(_json(frame))
+    elif form == "csv":
+        print(to_csv(frame), end="")
+    else:
+        print((to_markdown if form == "md" else to_latex)(rows_in_words(frame)), end="")
+
+
+def _beside(compared, table, answered):
+    """`table`, a row a run of `compared`, with the accuracies of those runs in further columns."""
+    from morphoquant.queries.compare_accuracy import accuracy_columns
+
+    wide = accuracy_columns(answered).reindex(compared["run_id"].unique()).reset_index(drop=True)
+    return table.join(wide)
+
+
+def _json(frame) -> str:
+    return json.dumps(json.loads(frame.to_json(orient="records")), indent=1)
 
 
 def _aligned(table) -> str:

@@ -50,6 +50,9 @@ def run(args) -> None:
 
 def _ship(store: RunStore, run_ids: list[str], patterns: list[str]) -> None:
     for run in [store.open(run_id) for run_id in run_ids]:
+        if not run.has("layers"):  # answers have no layers to choose from
+            print(ship(run, store.roots[1], set()))
+            continue
         groups = set(run.frame("layers", ["group"])["group"])
         kept = {group for group in groups if any(fnmatch(group, pattern) for pattern in patterns)}
         if not kept:

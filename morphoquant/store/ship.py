@@ -41,7 +41,8 @@ def ship(run: Run, folder: Path, groups: Collection[str]) -> Path:
         if name not in LEFT_OUT:
             table = run.table(name, where={"group": sorted(groups)} if name in FINE else None)
             rows[name] = _write(target / f"{name}.parquet", name, table)
-    kept = f"histograms, grids and grid use of {len(groups)} layer inputs; no kept tokens; sums to 16 significant bits"
+    layered = f"histograms, grids and grid use of {len(groups)} layer inputs; no kept tokens; "
+    kept = (layered if run.has("layers") else "") + "sums to 16 significant bits"
     summary = {**run.header.summary, "shipped": kept, "shipped_groups": sorted(groups)}
     replace(run.header, tables=rows, stored=True, summary=summary).write(target)
     return target
@@ -59,14 +60,16 @@ def _write(path: Path, name: str, table: pa.Table) -> int:
         encoding = {column: "BYTE_STREAM_SPLIT" for column in floats}
         options = {"use_dictionary": keys, "column_encoding": encoding, "compression": "zstd", "compression_level": 19}
         with pq.ParquetWriter(sibling, schema, **options) as file:
-            for part in _by_key(table, keys[0]):
+            for part in _by_key(table, keys[0] if keys else None):
                 file.write_table(part, row_group_size=max(part.num_rows, 1))
     return table.num_rows
 
 
-def _by_key(table: pa.Table, key: str) -> Sequence[pa.Table]:
+def _by_key(table: pa.Table, key: str | None) -> Sequence[pa.Table]:
     """Runs of equal keys, gathered into parts of some ten thousand rows, so that readers of one layer skip most."""
-    codes = table[key].combine_chunks().indices.to_numpy()
+    if key is None or not table.num_rows:
+        return [table]
+    codes = table[key].combine_chunks().indices.to_numpy(zero_copy_only=False)  # NaN for null
     edges = [0, *(np.flatnonzero(np.diff(codes)) + 1).tolist(), table.num_rows]
     starts = [0]
     for edge in edges[1:-1]:
