@@ -1,6 +1,6 @@
 """evaluate: asks closed questions of a model in full precision and quantised, and prints how often it is right."""
 
-from morphoquant.commands import asking
+from morphoquant.commands import asking, words
 
 
 def add(verbs, shared) -> None:
@@ -39,12 +39,7 @@ def add(verbs, shared) -> None:
 
 def run(args) -> str:
     """Evaluates; what is in the cache is not asked again."""
-    from morphoquant.core.spec import QuantSpec
-    from morphoquant.methods.options import parse_method
-
-    pairs = [(parse_method(method), QuantSpec.parse(spec)) for spec in args.spec for method in args.method]
-    for method, spec in pairs:
-        method.check(spec)
+    pairs = words.pairs(args)
 
     from morphoquant.commands import answer_tables
     from morphoquant.data.passages import perplexity_texts

@@ -32,12 +32,7 @@ def add(verbs, shared) -> None:
 
 def run(args) -> str:
     """Quantises with every method at every spec; runs already in the cache are not repeated."""
-    from morphoquant.core.spec import QuantSpec
-    from morphoquant.methods.options import parse_method
-
-    pairs = [(parse_method(method), QuantSpec.parse(spec)) for spec in args.spec for method in args.method]
-    for method, spec in pairs:
-        method.check(spec)
+    pairs = words.pairs(args)
 
     from morphoquant.commands import workload
     from morphoquant.store.run_store import RunStore

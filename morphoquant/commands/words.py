@@ -48,3 +48,18 @@ def add_server_words(verb) -> None:
     verb.add_argument("--port", type=int, default=8501, help="port of the dashboard (default: 8501)")
     verb.add_argument("--address", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine only)")
     verb.add_argument("--headless", action="store_true", help="do not open a browser")
+
+
+def pairs(args) -> list[tuple]:
+    """Every method of the words at every spec, checked before anything is loaded.
+
+    Raises:
+        SpecError: a method cannot honour a spec.
+    """
+    from morphoquant.core.spec import QuantSpec
+    from morphoquant.methods.options import parse_method
+
+    found = [(parse_method(method), QuantSpec.parse(spec)) for spec in args.spec for method in args.method]
+    for method, spec in found:
+        method.check(spec)
+    return found
