@@ -10,11 +10,14 @@ entered()
 st.navigation(
     [
         st.Page("pages/overview.py", title="Overview", default=True),
-        st.Page("pages/distribution.py", title="Distribution morphology"),
+        st.Page("pages/distribution.py", title="Distribution"),
         st.Page("pages/masks.py", title="Outlier masks"),
-        st.Page("pages/grid.py", title="Grid placement"),
+        st.Page("pages/grid.py", title="Grid"),
         st.Page("pages/layer_error.py", title="Layer error"),
         st.Page("pages/compare.py", title="Compare"),
+        st.Page("pages/accuracy.py", title="Accuracy"),
+        st.Page("pages/calibration.py", title="Calibration"),
+        st.Page("pages/sensitivity.py", title="Sensitivity"),
         st.Page("pages/new_run.py", title="New run"),
     ],
     position="top",

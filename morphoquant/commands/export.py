@@ -84,11 +84,13 @@ def _newest(store, view) -> list:
 def _evaluations(store, view) -> list:
     """The newest evaluation and all that belong beside it; for a test of two, the newest after what it is set against."""
     from morphoquant.core.errors import StoreError
-    from morphoquant.queries.evaluations import companions, newest_evaluation
+    from morphoquant.queries.evaluations import calibrations, companions, newest_evaluation, with_other_calibrations
     from morphoquant.queries.paired import baseline_of
 
+    if view.name == "calibration_matrix" and (several := with_other_calibrations(store.entries())):
+        return calibrations(store, store.open(several[0][0].run_id))
     newest = newest_evaluation(store)
-    found = companions(store, newest, captures=view.name == "calibration_matrix")
+    found = companions(store, newest)
     if view.most != 2:
         return found
     baseline = baseline_of(newest, found)

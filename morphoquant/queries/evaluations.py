@@ -1,13 +1,14 @@
 """Evaluate runs: which may stand side by side, the full-precision run that they are held against, and their names."""
 
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 
 from morphoquant.core.errors import CompareError, StoreError, UnknownNameError
 from morphoquant.core.plan import RunPlan
 from morphoquant.core.spec import QuantSpec
 from morphoquant.queries.compare import run_labels
 from morphoquant.store.run import Run
-from morphoquant.store.run_store import RunStore
+from morphoquant.store.run_store import RunEntry, RunStore
 
 FULL_PRECISION = "full precision"
 ALL = "all"
@@ -91,6 +92,23 @@ def companions(store: RunStore, run: Run, captures: bool = False) -> list[Run]:
     return full + [one for one in found[::-1] if not is_full_precision(one.plan)]
 
 
+def with_other_calibrations(entries: Sequence[RunEntry]) -> list[list[RunEntry]]:
+    """Finished, quantised evaluations that differ in what they were calibrated on alone: a list for each such family."""
+    families: dict[str, list[RunEntry]] = {}
+    for entry in entries:
+        header = entry.header
+        if header and header.status == "finished" and header.plan.kind == "evaluate" and not is_full_precision(header.plan):
+            families.setdefault(repr(sorted(_flat(replace(header.plan, capture=None)).items())), []).append(entry)
+    return [family for family in families.values() if len(family) > 1]
+
+
+def calibrations(store: RunStore, run: Run) -> list[Run]:
+    """Evaluations that differ from `run` in what they were calibrated on alone, itself included; full precision first."""
+    plan = replace(run.plan, capture=None)
+    found = companions(store, run, captures=True)
+    return [one for one in found if is_full_precision(one.plan) or replace(one.plan, capture=None) == plan]
+
+
 def by_spec(runs: list[Run]) -> list[Run]:
     """`runs` as tables list them: full precision, then from many bits to few; equal specs together, in their order."""
 
@@ -144,9 +162,12 @@ def calibration_of(store: RunStore, run: Run) -> str | None:
             f"capture {run.plan.capture!r} of run {run.run_id!r} is not in the cache, so that its calibration data are unknown: "
             "put it back, or evaluate again."
         ) from None
-    if data == _CALIBRATION:
-        return ALL
-    return data.removeprefix(f"{_CALIBRATION}-")
+    return calibration_name(data)
+
+
+def calibration_name(data: str) -> str:
+    """Short name of a calibration set: "all" for the plain one, what follows "demo-calibration-", else as it is."""
+    return ALL if data == _CALIBRATION else data.removeprefix(f"{_CALIBRATION}-")
 
 
 def scope_of(plan: RunPlan) -> str:

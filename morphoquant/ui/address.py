@@ -10,11 +10,14 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
 from morphoquant.core.errors import UnknownNameError
+from morphoquant.core.evaluation import SUBJECTS
 from morphoquant.core.modality import MODALITIES, Modality, Position
 from morphoquant.core.selection import Selection
 from morphoquant.store.run_store import check_run_id
 
 NOTHING = "none"
+_RUN = ("capture", "run", "before", "evaluation", "against", "sensitivity")
+_RUNS = ("runs", "evaluations")
 _MEASURE = "measure."
 _NAME = re.compile(r"[a-z0-9_]{1,60}")
 Query = Mapping[str, Sequence[str]]
@@ -34,6 +37,11 @@ class Address:
         modalities: those shown, empty for all.
         first: whether first tokens are taken in.
         channel: input channel, absent for all.
+        evaluation: evaluate run whose answers are looked at, absent for the page's own choice.
+        against: evaluate run that it is tested against, absent for the page's own choice.
+        evaluations: evaluate runs that stand beside it, empty for all that may.
+        sensitivity: sensitivity run, absent for the newest.
+        subjects: subjects of questions that are shown, empty for all.
         measures: (view, measure) pairs that differ from the view's default.
     """
 
@@ -46,6 +54,11 @@ class Address:
     modalities: tuple[Modality, ...] = ()
     first: bool = False
     channel: int | None = None
+    evaluation: str | None = None
+    against: str | None = None
+    evaluations: tuple[str, ...] = ()
+    sensitivity: str | None = None
+    subjects: tuple[str, ...] = ()
     measures: tuple[tuple[str, str], ...] = ()
 
     def measure(self, view: str) -> str | None:
@@ -68,20 +81,16 @@ class Address:
             positions=(Position.FIRST, Position.REST) if self.first else (Position.REST,),
             channel=self.channel,
             measure=self.measure(view),
+            subjects=self.subjects,
         )
 
     def to_query(self) -> dict[str, list[str]]:
         """Query parameters; what stands at its default is left out."""
-        single = {
-            "capture": self.capture,
-            "run": self.run,
-            "before": self.before,
-            "layer": self.layer,
-            "component": self.component,
-        }
+        single = {name: getattr(self, name) for name in (*_RUN, "layer", "component")}
         query = {key: [value] for key, value in single.items() if value is not None}
-        if self.runs:
-            query["runs"] = list(self.runs)
+        query |= {name: list(found) for name in _RUNS if (found := getattr(self, name))}
+        if self.subjects:
+            query["subject"] = list(self.subjects)
         if self.modalities:
             query["modality"] = [str(modality) for modality in self.modalities]
         if self.first:
@@ -101,13 +110,12 @@ class Address:
 
         Raises:
             StoreError: a run identifier that cannot be one.
-            UnknownNameError: a modality or channel that cannot be one.
+            UnknownNameError: a modality, subject or channel that cannot be one.
         """
         return cls(
-            capture=_run_id(query, "capture"),
-            run=_run_id(query, "run"),
-            runs=tuple(dict.fromkeys(check_run_id(value) for value in query.get("runs", ()))),
-            before=_run_id(query, "before"),
+            **{name: _run_id(query, name) for name in _RUN},
+            **{name: tuple(dict.fromkeys(check_run_id(value) for value in query.get(name, ()))) for name in _RUNS},
+            subjects=tuple(dict.fromkeys(_subject(value) for value in query.get("subject", ()))),
             layer=_last(query, "layer"),
             component=_last(query, "component"),
             modalities=tuple(dict.fromkeys(_modality(value) for value in query.get("modality", ()))),
@@ -121,7 +129,7 @@ class Address:
 
 def owns(key: str) -> bool:
     """Whether a query parameter is one of an address."""
-    own = ("capture", "run", "runs", "before", "layer", "component", "modality", "first", "channel")
+    own = (*_RUN, *_RUNS, "layer", "component", "modality", "first", "channel", "subject")
     return key in own or (key.startswith(_MEASURE) and bool(_NAME.fullmatch(key[len(_MEASURE) :])))
 
 
@@ -139,6 +147,12 @@ def _modality(value: str) -> Modality:
     if value not in MODALITIES:
         raise UnknownNameError("modality", value, MODALITIES)
     return Modality(value)
+
+
+def _subject(value: str) -> str:
+    if value not in SUBJECTS:
+        raise UnknownNameError("subject", value, SUBJECTS)
+    return value
 
 
 def _channel(value: str | None) -> int | None:

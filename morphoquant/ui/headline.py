@@ -26,7 +26,9 @@ class Figure:
 
 
 def headline(figures: Sequence[Figure]) -> None:
-    """Draws the figures side by side."""
+    """Draws the figures side by side; nothing where there are none."""
+    if not figures:
+        return
     for column, figure in zip(st.columns(len(figures)), figures, strict=True):
         with column, st.container(border=True, height="stretch", gap=None):
             st.metric(figure.label, figure.value, figure.delta, help=figure.meaning)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from morphoquant.core.layers import short_name
+from morphoquant.queries.evaluations import calibration_name
 from morphoquant.store.header import RunHeader
 from morphoquant.store.run_store import RunEntry
 
@@ -23,6 +24,37 @@ def title(header: RunHeader) -> str:
     if plan.kind == "evaluate" and plan.method is None:
         return "full precision"
     return f"{plan.method} {plan.spec}"
+
+
+def answer_labels(entries: Sequence[RunEntry], known: Sequence[RunEntry]) -> dict[str, str]:
+    """A label for each evaluate or sensitivity run: what it is, and where they differ, model, items, scope and calibration data.
+
+    Args:
+        entries: the runs.
+        known: all runs, the captures among them.
+    """
+    data = {one.run_id: str(one.header.plan.data.get("id", "")) for one in known if one.header}
+    facts = {entry.run_id: _asked(entry, data) for entry in entries if entry.header}
+    same = [len(set(column)) < 2 for column in zip(*facts.values(), strict=True)]
+    labels = {}
+    for run_id, label in run_labels(entries).items():
+        words = [word for word, alike in zip(facts.get(run_id, ()), same, strict=False) if word and not alike]
+        head, mark, digits = label.rpartition(" (")
+        labels[run_id] = f"{', '.join([head, *words])}{mark}{digits}"
+    return labels
+
+
+def _asked(entry: RunEntry, data: dict[str, str]) -> tuple[str, ...]:
+    """Model, items, scope and calibration data of a run of answers; empty where full precision has none."""
+    plan = entry.header.plan
+    scope = plan.options.get("scope") or ()
+    calibrated = data.get(plan.capture) if plan.capture else None
+    return (
+        str(plan.model.get("id", "model")),
+        f"{plan.data.get('samples', '?')} items",
+        " + ".join(scope) if plan.method else "",
+        f"calibrated on {calibration_name(calibrated)}" if calibrated else "",
+    )
 
 
 def layer_labels(layers: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -37,6 +37,42 @@ def quantize_command(capture: str, methods: Sequence[str], specs: Sequence[str],
         SpecError: a method or spec that cannot be one, or none.
         StoreError: an identifier that cannot be one.
     """
+    words = [f"--run={check_run_id(capture)}", f"--eval-samples={samples}", f"--seed={seed}"]
+    return [*_PROGRAM, "quantize", *words, *_methods_and_specs(methods, specs)]
+
+
+def evaluate_command(
+    methods: Sequence[str] = ("rtn", "morphoquant"), specs: Sequence[str] = ("w4a4",), items: int = 100
+) -> list[str]:
+    """Ask the embedded model questions, in full precision and with every method at every spec.
+
+    Raises:
+        SpecError: a method or spec that cannot be one, or specs without a method.
+    """
+    words = [*_PROGRAM, "evaluate", "demo", f"--items={items}"]
+    return [*words, *_methods_and_specs(methods, specs)] if methods else words
+
+
+def matrix_command(methods: Sequence[str] = ("morphoquant",), specs: Sequence[str] = ("w4a4",), items: int = 40) -> list[str]:
+    """Ask the embedded model questions with methods that are calibrated on each modality alone and on all.
+
+    Raises:
+        SpecError: as above.
+    """
+    return [*evaluate_command(methods, specs, items), "--calibrate-on", "text", "image", "audio", "video", "all"]
+
+
+def sensitivity_command(method: str = "morphoquant", spec: str = "w4a4", items: int = 6) -> list[str]:
+    """Quantise each group of layers of the embedded model alone.
+
+    Raises:
+        SpecError: a method or spec that cannot be one.
+    """
+    _methods_and_specs([method], [spec])
+    return [*_PROGRAM, "sensitivity", "demo", f"--method={method}", f"--spec={spec}", f"--items={items}"]
+
+
+def _methods_and_specs(methods: Sequence[str], specs: Sequence[str]) -> list[str]:
     if not methods or not specs:
         raise SpecError("choose at least one method and one spec.")
     for method in methods:
@@ -44,9 +80,7 @@ def quantize_command(capture: str, methods: Sequence[str], specs: Sequence[str],
             raise SpecError(
                 f'cannot read method "{method}": expected name[:field=value,...], for example "morphoquant:variant=paper".'
             )
-    specs = [str(QuantSpec.parse(spec)) for spec in specs]
-    words = [f"--run={check_run_id(capture)}", f"--eval-samples={samples}", f"--seed={seed}"]
-    return [*_PROGRAM, "quantize", *words, "--method", *methods, "--spec", *specs]
+    return ["--method", *methods, "--spec", *(str(QuantSpec.parse(spec)) for spec in specs)]
 
 
 def shown(argv: Sequence[str]) -> str:

@@ -26,11 +26,19 @@ def to_layer(page: str | None = None) -> Callable[[str | None, int | None], None
     return handle
 
 
+# The page that shows a kind of run first, and the field of the address that names such a run.
+_HOME = {
+    "capture": ("capture", "pages/overview.py"),
+    "evaluate": ("evaluation", "pages/accuracy.py"),
+    "sensitivity": ("sensitivity", "pages/sensitivity.py"),
+}
+
+
 def open_run(run_id: str) -> None:
     """Leaves for the page that shows a run first, with no filter left over from another one."""
-    capture = run_id.startswith("capture-")
-    session.go(Address(capture=run_id) if capture else Address(run=run_id))
-    st.switch_page("pages/overview.py" if capture else "pages/layer_error.py")
+    field, page = _HOME.get(run_id.partition("-")[0], ("run", "pages/layer_error.py"))
+    session.go(Address(**{field: run_id}))
+    st.switch_page(page)
 
 
 def entered() -> None:

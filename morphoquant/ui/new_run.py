@@ -11,6 +11,7 @@ from morphoquant.ui.labels import run_labels
 from morphoquant.ui.notes import note, problem
 
 _SHOWN_JOBS = 5
+_PACE = "An item takes about 0.2 s on two cores, for each method, spec and calibration set."
 
 
 def job_form() -> None:
@@ -19,6 +20,9 @@ def job_form() -> None:
         "Demo": _demo,
         "Capture a model": _capture,
         "Quantise a capture": _quantise,
+        "Evaluate answers": _evaluate,
+        "Calibration matrix": _matrix,
+        "Rank layers": _rank,
     }
     busy = any(job.status == "running" for job in jobs.list_jobs(session.cache_folder()))
     with st.container(border=True):
@@ -93,22 +97,7 @@ def _quantise() -> list[str] | None:
         return None
     labels = run_labels(captures)
     capture = st.selectbox("Capture", list(labels), format_func=labels.__getitem__, key="job_capture")
-    methods = st.multiselect(
-        "Methods",
-        launch.METHODS,
-        ["rtn", "morphoquant"],
-        key="job_methods",
-        accept_new_options=True,
-        help="name[:field=value,...], for example morphoquant:variant=paper,lam=1.5",
-    )
-    specs = st.multiselect(
-        "Specs",
-        launch.SPECS,
-        ["w4a4"],
-        key="job_specs",
-        accept_new_options=True,
-        help="w<bits>a<bits>[-g<group>][-nf4][-token|-tensor]",
-    )
+    methods, specs = _methods_and_specs("quantise", "rtn", "morphoquant")
     samples, seed = st.columns(2)
     return launch.quantize_command(
         capture,
@@ -117,3 +106,51 @@ def _quantise() -> list[str] | None:
         int(samples.number_input("Evaluation samples", 1, 100_000, 24, key="job_eval_samples")),
         int(seed.number_input("Seed", 0, 2**31 - 1, 0, key="job_eval_seed")),
     )
+
+
+def _evaluate() -> list[str]:
+    st.markdown("Asks the embedded model nine kinds of questions in full precision and quantised: accuracy, KL, perplexity.")
+    methods, specs = _methods_and_specs("evaluate", "rtn", "morphoquant")
+    return launch.evaluate_command(methods, specs, _items(100, _PACE))
+
+
+def _matrix() -> list[str]:
+    st.markdown("Calibrates each method on text, image, audio and video alone and on all, and asks the same questions of each.")
+    methods, specs = _methods_and_specs("matrix", "morphoquant")
+    return launch.matrix_command(methods, specs, _items(40, _PACE))
+
+
+def _rank() -> list[str]:
+    st.markdown(
+        "Quantises each group of layers that share an input alone, and ranks the groups by what that does to the answers."
+    )
+    method, spec = st.columns(2)
+    return launch.sensitivity_command(
+        method.selectbox("Method", launch.METHODS, launch.METHODS.index("morphoquant"), key="job_method"),
+        spec.selectbox("Spec", launch.SPECS, key="job_spec"),
+        _items(6, "The job tells first how many forwards it will take."),
+    )
+
+
+def _items(usual: int, meaning: str) -> int:
+    return int(st.number_input("Items of each task", 1, 100_000, usual, key=f"job_items_{usual}", help=meaning))
+
+
+def _methods_and_specs(job: str, *usual: str) -> tuple[list[str], list[str]]:
+    methods = st.multiselect(
+        "Methods",
+        launch.METHODS,
+        list(usual),
+        key=f"{job}_methods",
+        accept_new_options=True,
+        help="name[:field=value,...], for example morphoquant:variant=paper,lam=1.5",
+    )
+    specs = st.multiselect(
+        "Specs",
+        launch.SPECS,
+        ["w4a4"],
+        key=f"{job}_specs",
+        accept_new_options=True,
+        help="w<bits>a<bits>[-g<group>][-nf4][-token|-tensor]",
+    )
+    return methods, specs

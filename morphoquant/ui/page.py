@@ -14,7 +14,7 @@ from morphoquant.ui.address import Address
 from morphoquant.ui.filters import filters
 from morphoquant.ui.navigate import follow
 from morphoquant.ui.notes import plain, problem
-from morphoquant.ui.picker import Choice, picker, resolve
+from morphoquant.ui.picker import Choice, is_whole, picker, resolve
 from morphoquant.views.base import VIEWS, View
 
 
@@ -97,25 +97,22 @@ def open_page(question: str, views: Sequence[str]) -> Scene:
         takes = frozenset().union(*(view.takes for view in asked))
         layers, tokens = (frames.run_table(store, scene.subject, table) for table in ("layers", "tokens"))
         filters(address, layers, tokens, takes)
-    _link(address)
+    link(address)
     session.go(address)
     return scene
 
 
 def _scene(store: RunStore, address: Address, choice: Choice, needs: str) -> Scene:
     if needs == "capture" or not (choice.captures or choice.fitted):
-        return Scene(store, address, _readable(store, choice.capture, "capture"))
+        return Scene(store, address, readable(store, choice.capture, "capture"))
     entries: Sequence[RunEntry | None] = choice.runs if needs == "many" and choice.runs else (choice.run,)
-    runs = tuple(_readable(store, entry, "quantize") for entry in entries)
-    before = store.open(choice.before.run_id) if needs == "pair" and _is_whole(choice.before) else None
-    return Scene(store, address, store.open(choice.capture.run_id) if _is_whole(choice.capture) else None, runs, before)
+    runs = tuple(readable(store, entry, "quantize") for entry in entries)
+    before = store.open(choice.before.run_id) if needs == "pair" and is_whole(choice.before) else None
+    return Scene(store, address, store.open(choice.capture.run_id) if is_whole(choice.capture) else None, runs, before)
 
 
-def _is_whole(entry: RunEntry | None) -> bool:
-    return bool(entry and entry.header and entry.header.status == "finished")
-
-
-def _readable(store: RunStore, entry: RunEntry | None, kind: str) -> Run:
+def readable(store: RunStore, entry: RunEntry | None, kind: str) -> Run:
+    """The finished run; where it is none, the page says what is there instead of a run of `kind`, and ends."""
     if entry is None:
         states.empty(store.cache, kind)
     elif entry.header is None:
@@ -129,7 +126,8 @@ def _readable(store: RunStore, entry: RunEntry | None, kind: str) -> Run:
     st.stop()
 
 
-def _link(address: Address) -> None:
+def link(address: Address) -> None:
+    """The way back to this very view."""
     with st.sidebar, st.popover("Link to this view", width="stretch"):
         st.caption("Opens this page with this run and these filters.")
         st.code(f"{st.context.url or ''}{address.link()}", language=None, wrap_lines=True)

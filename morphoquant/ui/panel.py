@@ -1,6 +1,7 @@
 """The figure panel: title, one line on how to read it, chart, and its export. Every figure of the dashboard stands in one."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -8,10 +9,12 @@ import streamlit as st
 
 from morphoquant.core.errors import MorphoQuantError
 from morphoquant.core.layers import short_name
+from morphoquant.core.selection import Selection
+from morphoquant.store.run_store import Run, RunStore
 from morphoquant.ui import session
+from morphoquant.ui.address import Address
 from morphoquant.ui.frames import view_frame
 from morphoquant.ui.notes import note, plain
-from morphoquant.ui.page import Scene
 from morphoquant.ui.saving import save_buttons
 from morphoquant.views.base import VIEWS, View
 
@@ -19,7 +22,20 @@ _WIDTHS = {"single": "single column, 3.5 in", "double": "double column, 7.16 in"
 Click = Callable[[str | None, int | None], None]
 
 
-def panel(scene: Scene, name: str, on_click: Click | None = None, slot: str = "") -> pd.DataFrame | None:
+class Looked(Protocol):
+    """What a page looks at: `page.Scene` or `answer_scene.AnswerScene`."""
+
+    store: RunStore
+    address: Address
+
+    def inputs(self, view: View) -> list[Run]:
+        """The runs that `view` is asked of."""
+
+    def selection(self, view: str) -> Selection:
+        """The filters of one view."""
+
+
+def panel(scene: Looked, name: str, on_click: Click | None = None, slot: str = "") -> pd.DataFrame | None:
     """Draws the figure of one view.
 
     Args:
@@ -76,7 +92,7 @@ def _clicked(key: str, on_click: Click) -> None:
         on_click(layer, None if channel is None else int(channel))
 
 
-def _measure(scene: Scene, view: View, key: str) -> None:
+def _measure(scene: Looked, view: View, key: str) -> None:
     if not view.measures:
         return
     labels = {measure.name: measure.label for measure in view.measures}
@@ -99,14 +115,14 @@ def _export(figure: go.Figure, frame: pd.DataFrame, name: str, key: str) -> None
     save_buttons(figure, frame, name, key, (".pdf", ".svg", ".png", ".html", ".csv", ".md", ".tex"), width)
 
 
-def _file_name(scene: Scene, view: View) -> str:
+def _file_name(scene: Looked, view: View) -> str:
     parts = [view.name, scene.inputs(view)[0].run_id]
     if "layer" in view.takes and scene.address.layer:
         parts.append(scene.address.layer)
     return "-".join(parts)
 
 
-def _subject(scene: Scene, view: View) -> str:
+def _subject(scene: Looked, view: View) -> str:
     """The layer and channel that the figure is of, for its title."""
     layer, channel = scene.address.layer, scene.address.channel
     words = f", {plain(short_name(layer))}" if "layer" in view.takes and layer else ""

@@ -38,6 +38,8 @@ class Choice:
 def resolve(entries: Sequence[RunEntry], address: Address) -> Choice:
     """Finds the runs of an address; where it names none, the newest finished one, else the newest.
 
+    A capture that only evaluations were calibrated on (a row of the matrix) is taken where there is no other.
+
     Raises:
         UnknownNameError: the address names a run that is not in the cache.
     """
@@ -46,12 +48,14 @@ def resolve(entries: Sequence[RunEntry], address: Address) -> Choice:
     for run_id in (address.capture, address.run, before, *address.runs):
         if run_id is not None and run_id not in known:
             raise UnknownNameError("run", run_id, known)
+    asked = {_capture_of(entry) for entry in entries if _answers(entry)}
     entries = [entry for entry in entries if not _answers(entry)]
+    asked -= {_capture_of(entry) for entry in entries if not _is_capture(entry)}
     captures = [entry for entry in entries if _is_capture(entry)]
     named = [known[run_id] for run_id in (address.run, *address.runs) if run_id is not None]
     wanted = address.capture or next((_capture_of(entry) for entry in named), None)
     newest = next((_capture_of(entry) for entry in entries if not _is_capture(entry) and _capture_of(entry)), None)
-    capture = known.get(wanted) if wanted else _newest(captures)
+    capture = known.get(wanted) if wanted else _newest([entry for entry in captures if entry.run_id not in asked] or captures)
     owner = wanted or (capture.run_id if capture else newest)
     fitted = [entry for entry in entries if not _is_capture(entry) and _capture_of(entry) in (owner, None)]
     run = known.get(address.run) if address.run else None
@@ -83,10 +87,15 @@ def baseline(run: RunEntry | None, fitted: Sequence[RunEntry]) -> RunEntry | Non
     return next((entry for entry in alike(run, fitted) if entry != run and _is_rounding(entry, run)), None)
 
 
+def is_whole(entry: RunEntry | None) -> bool:
+    """Whether a run is there and finished."""
+    return bool(entry and entry.header and entry.header.status == "finished")
+
+
 def picker(choice: Choice, needs: str) -> None:
     """Draws the menus in the sidebar; `needs` is "capture", "quantize", "pair" or "many"."""
     labels = run_labels(choice.captures)
-    _menu("Model and data", "capture", labels, choice.capture, _pick_capture)
+    menu("Model and data", "capture", labels, choice.capture, _pick_capture)
     if needs == "capture":
         return
     labels = run_labels(choice.fitted)
@@ -101,17 +110,18 @@ def picker(choice: Choice, needs: str) -> None:
                 on_change=lambda: session.change(runs=tuple(session.widget_value("runs"))),
             )
         return
-    _menu("Quantised run", "run", labels, choice.run, lambda: session.change(run=session.widget_value("run"), before=None))
+    menu("Quantised run", "run", labels, choice.run, lambda: session.change(run=session.widget_value("run"), before=None))
     if needs == "pair":
         others = {NOTHING: "nothing"} | {
             run_id: label for run_id, label in labels.items() if choice.run and run_id != choice.run.run_id
         }
-        _menu(
+        menu(
             "Before: set against", "before", others, choice.before, lambda: session.change(before=session.widget_value("before"))
         )
 
 
-def _menu(title: str, name: str, labels: dict[str, str], chosen: RunEntry | None, changed: Callable[[], None]) -> None:
+def menu(title: str, name: str, labels: dict[str, str], chosen: RunEntry | None, changed: Callable[[], None]) -> None:
+    """A menu of runs in the sidebar; none where there is nothing to choose."""
     if not labels:
         return
     value = chosen.run_id if chosen else NOTHING

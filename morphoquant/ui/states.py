@@ -1,5 +1,7 @@
 """Pages for a cache without a run, and for runs that are not there to be read: what is wrong, and what to do."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import streamlit as st
@@ -7,29 +9,69 @@ import streamlit as st
 from morphoquant.core.errors import MorphoQuantError
 from morphoquant.store.header import RunHeader
 from morphoquant.store.run_store import RunEntry
-from morphoquant.ui import jobs
+from morphoquant.ui import jobs, launch
 from morphoquant.ui.job_panel import job_panel
-from morphoquant.ui.launch import demo_command, shown
+from morphoquant.ui.launch import shown
 from morphoquant.ui.notes import note, problem
 from morphoquant.ui.numbers import when
 
 
+@dataclass(frozen=True)
+class _Missing:
+    """What is said where there is no run of a kind, and the command that makes one."""
+
+    said: str
+    command: Callable[[], list[str]]
+    button: str
+
+
+_MISSING = {
+    "capture": _Missing(
+        "This cache holds no capture yet. A capture runs a model once and keeps the statistics that every page here reads. "
+        "The demo fetches a small text, image, audio and video model, captures it and quantises it to w4a4:",
+        launch.demo_command,
+        "Start the demo run",
+    ),
+    "quantize": _Missing(
+        "No quantised run belongs to this capture yet. Start one from the New run page, or with the demo:",
+        launch.demo_command,
+        "Start the demo run",
+    ),
+    "evaluate": _Missing(
+        "This cache holds no evaluation yet. An evaluation asks a model closed questions about text, pictures, sounds and "
+        "videos, in full precision and quantised. On two cores this one takes about a quarter of an hour:",
+        launch.evaluate_command,
+        "Start the evaluation",
+    ),
+    "matrix": _Missing(
+        "No method in this cache was calibrated on several sets and asked the same questions. The matrix of the demo model takes "
+        "about a quarter of an hour on two cores:",
+        launch.matrix_command,
+        "Start the matrix",
+    ),
+    "sensitivity": _Missing(
+        "This cache holds no sensitivity run yet. One quantises each group of layers alone and ranks the groups by what that "
+        "does to the answers. On two cores this one takes about a quarter of an hour:",
+        launch.sensitivity_command,
+        "Start the ranking",
+    ),
+}
+
+
 def empty(cache: Path, wanted: str) -> None:
-    """No run of the wanted kind ("capture" or "quantize"); a job that may be making one is shown."""
+    """No run of the wanted kind, one of "capture", "quantize", "evaluate", "matrix" and "sensitivity"; a running job is shown."""
     busy = _running_job(cache)
     if busy:
         note("There is nothing to show yet: a job is running.")
         job_panel(busy.job_id, cache)
         return
-    if wanted == "capture":
-        note("This cache holds no capture yet. A capture runs a model once and keeps the statistics that every page here reads.")
-        st.markdown("The demo fetches a small text, image, audio and video model, captures it and quantises it to w4a4:")
-    else:
-        note("No quantised run belongs to this capture yet. Start one from the New run page, or with the demo:")
-    st.code(shown(demo_command()), language="bash")
-    if st.button("Start the demo run", type="primary", key="start_demo"):
+    missing = _MISSING[wanted]
+    note(missing.said)
+    command = missing.command()
+    st.code(shown(command), language="bash")
+    if st.button(missing.button, type="primary", key="start_missing"):
         try:
-            jobs.start(demo_command(), cache)
+            jobs.start(command, cache)
         except MorphoQuantError as error:
             problem(error)
         else:

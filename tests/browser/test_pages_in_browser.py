@@ -6,6 +6,7 @@ Pictures go to MORPHOQUANT_SCREENSHOTS, or to build/screenshots.
 import io
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -25,11 +26,14 @@ PICTURES = Path(os.environ.get("MORPHOQUANT_SCREENSHOTS", ROOT / "build" / "scre
 CHROMIUM = os.environ.get("MORPHOQUANT_CHROMIUM", "/usr/bin/chromium")
 PAGES = {
     "overview": ("Overview", "Where are this model's outliers, and in which modality?"),
-    "distribution": ("Distribution morphology", "What shape do the activations have, modality by modality?"),
+    "distribution": ("Distribution", "What shape do the activations have, modality by modality?"),
     "masks": ("Outlier masks", "Are the outlier channels of one modality those of another?"),
-    "grid": ("Grid placement", "Do the grid's levels stand where the values are?"),
+    "grid": ("Grid", "Do the grid's levels stand where the values are?"),
     "layer_error": ("Layer error", "Which layers does quantisation hurt, and for which modality?"),
     "compare": ("Compare", "Which method keeps which modality best?"),
+    "accuracy": ("Accuracy", "Does the model still answer?"),
+    "calibration": ("Calibration", "Does calibrating on one modality hurt the others?"),
+    "sensitivity": ("Sensitivity", "Which layers must keep more bits, and for which modality?"),
     "new_run": ("New run", "What shall be run next?"),
 }
 _ARGUMENTS = [
@@ -56,7 +60,12 @@ def cache(request, tmp_path_factory) -> Path:
     whole = {
         entry.header.plan.kind for entry in RunStore(shipped).entries() if entry.header and entry.header.status == "finished"
     }
-    return shipped if whole == {"capture", "quantize"} else request.getfixturevalue("small_runs").store.cache
+    if whole == {"capture", "quantize", "evaluate", "sensitivity"}:
+        return shipped
+    small = tmp_path_factory.mktemp("small")
+    for name in ("small_runs", "answer_runs"):
+        shutil.copytree(request.getfixturevalue(name).store.cache, small, dirs_exist_ok=True)
+    return small
 
 
 @pytest.fixture(scope="module")
@@ -141,12 +150,14 @@ def test_every_page_opens_clean_and_saves_a_pdf_that_opens(server, browser, sche
     PICTURES.mkdir(parents=True, exist_ok=True)
     _open(page, server)
     for name, (link, question) in PAGES.items():
-        page.get_by_role("link", name=link, exact=True).click()
+        entry = page.get_by_role("link", name=link, exact=True)
+        # In a narrow window the last entries stand behind "more".
+        entry.click() if entry.is_visible() else _open(page, f"{server}/{name}")
         expect(page.locator("h1")).to_have_text(question, timeout=_SLOW)
         _settled(page)
         _is_clean(page)
         charts = page.locator(".js-plotly-plot").count()
-        assert charts == 0 if name == "new_run" else charts >= 2, f"{name}: {charts} charts"
+        assert charts == 0 if name == "new_run" else charts >= (1 if name == "calibration" else 2), f"{name}: {charts} charts"
         _picture(page, name, f"{scheme}-{width}")
         if scheme == "light" and charts:
             _saves_a_pdf(page, name)

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from morphoquant.core.errors import MorphoQuantError, StoreError
+from morphoquant.core.evaluation import SUBJECTS
 from morphoquant.core.modality import MODALITIES, Position
 from morphoquant.ui.address import Address
 
@@ -22,6 +23,11 @@ _ADDRESSES = st.builds(
     modalities=st.lists(st.sampled_from(MODALITIES), unique=True).map(tuple),
     first=st.booleans(),
     channel=st.none() | st.integers(0, 99_999),
+    evaluation=_RUN,
+    against=_RUN,
+    evaluations=st.lists(_RUN.filter(bool), unique=True, max_size=3).map(tuple),
+    sensitivity=_RUN,
+    subjects=st.lists(st.sampled_from(SUBJECTS), unique=True).map(tuple),
     measures=st.dictionaries(st.from_regex(r"[a-z_]{1,12}", fullmatch=True), st.sampled_from(["absmax", "kurtosis"])).map(
         lambda chosen: tuple(sorted(chosen.items()))
     ),
@@ -37,14 +43,16 @@ def test_the_default_view_has_an_empty_link():
     assert Address().link() == ""
 
 
-@pytest.mark.parametrize("key", ["capture", "run", "runs", "before"])
+@pytest.mark.parametrize("key", ["capture", "run", "runs", "before", "evaluation", "against", "evaluations", "sensitivity"])
 @pytest.mark.parametrize("value", ["..", "../../etc/passwd", "a/b", "C:\\x", "RUN", "run\n"])
 def test_an_identifier_that_cannot_be_one_is_refused(key, value):
     with pytest.raises(StoreError, match="is not a run identifier"):
         Address.from_query({key: [value]})
 
 
-@pytest.mark.parametrize("query", [{"modality": ["smell"]}, {"channel": ["-1"]}, {"channel": ["x"]}, {"channel": ["9" * 30]}])
+@pytest.mark.parametrize(
+    "query", [{"modality": ["smell"]}, {"subject": ["smell"]}, {"channel": ["-1"]}, {"channel": ["x"]}, {"channel": ["9" * 30]}]
+)
 def test_other_values_that_cannot_be_are_one_sentence(query):
     with pytest.raises(MorphoQuantError):
         Address.from_query(query)

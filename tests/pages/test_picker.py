@@ -36,6 +36,14 @@ def test_the_newest_finished_capture_is_the_default_and_brings_its_own_runs():
     assert (choice.capture, choice.run, choice.fitted) == (NEW, OF_NEW, (OF_NEW,))
 
 
+def test_a_capture_that_only_evaluations_use_is_taken_where_there_is_no_other():
+    row = entry(replace(CAPTURE, seed=3), "2026-04-01T00:00:00+00:00")
+    asked = entry(replace(quantized(row, "rtn"), kind="evaluate"), "2026-04-02T00:00:00+00:00")
+    assert resolve([asked, row, *ALL], Address()).capture == NEW
+    assert resolve([asked, row], Address()).capture == row
+    assert resolve([asked, row, *ALL], Address(capture=row.run_id)).capture == row
+
+
 def test_an_unfinished_run_is_chosen_only_when_there_is_no_other():
     running = entry(replace(CAPTURE, seed=2), "2026-03-01T00:00:00+00:00", "running")
     assert resolve([running, *ALL], Address()).capture == NEW
