@@ -1,6 +1,6 @@
 """QuantizedLinear: every method is this one composition with other parts.
 
-y = (Q_a(T(x)) + residual) Q_w(W T^-1)^T + b
+y = (Q_a(T(x)) + residual) Q_w(W T^-1)^T + offset + b
 """
 
 from collections.abc import Iterator, Mapping
@@ -41,7 +41,7 @@ class QuantizedLinear(nn.Linear):
     It stays an nn.Linear, so that models that look at `weight.dtype` and hooks that look for linears see what they expect.
 
     Args:
-        linear: the layer it stands for; its bias is shared.
+        linear: the layer it stands for; its bias is shared, with the transform's constant added to it.
         weight: quantised weight in the transformed basis [out, in].
         activation: quantiser of the input, None for full precision.
         correction: sparse correction, None for none.
@@ -59,10 +59,10 @@ class QuantizedLinear(nn.Linear):
         super().__init__(linear.in_features, linear.out_features, bias=False, device="meta")
         device = linear.weight.device
         self.weight = nn.Parameter(weight.to(device=device, dtype=linear.weight.dtype), requires_grad=False)
-        self.bias = linear.bias
+        self.bias = _bias(linear, transform)
         self.activation = None if activation is None else activation.to(device)
         self.correction = None if correction is None else correction.to(device)
-        self.transform = transform
+        self.transform = transform.to(device)
         self.train(linear.training)
 
     def quantized_input(self, x: Tensor) -> Tensor:
@@ -75,6 +75,14 @@ class QuantizedLinear(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         return nn.functional.linear(self.quantized_input(x), self.weight, self.bias)
+
+
+def _bias(linear: nn.Linear, transform: Transform) -> nn.Parameter | None:
+    offset = transform.offset(linear.weight.detach())
+    if offset is None:
+        return linear.bias
+    total = offset if linear.bias is None else linear.bias.detach().to(offset.dtype) + offset
+    return nn.Parameter(total.to(linear.weight.dtype), requires_grad=False)
 
 
 @contextmanager

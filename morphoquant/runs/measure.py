@@ -1,6 +1,7 @@
 """Measure: the observer that compares quantised with full-precision inputs and outputs, for many fits in one pass.
 
-Each linear is judged alone, on its full-precision input, so that errors of different layers do not mix.
+Each linear is judged alone, on its full-precision input, so that errors of different layers do not mix. Outputs are compared
+with x W^T whatever basis a fit quantises in; errors of inputs are those in the fit's own basis, where its grid lies.
 """
 
 from collections.abc import Mapping, Sequence
@@ -79,15 +80,21 @@ class Measure:
             if given is None:
                 continue
             fit = fits[group]
-            weight, plain = fit.weights[layer], fit.transform.weight(original)
-            reference = output(given.exact, plain)
-            pairs = {"weight": (given.exact, weight), "activation": (given.used, plain), "both": (given.used, weight)}
-            for source, (inputs, matrix) in pairs.items():
-                if (source == "weight" and weight.data_ptr() == plain.data_ptr()) or (
+            weight, offset = fit.weights[layer], fit.transform.offset(original)
+            reference = output(given.plain, original)
+            pairs = {
+                "weight": (given.exact, weight, offset),
+                "activation": (given.undone, original, None),
+                "both": (given.used, weight, offset),
+            }
+            for source, (inputs, matrix, constant) in pairs.items():
+                if (source == "weight" and weight.data_ptr() == original.data_ptr()) or (
                     source == "activation" and given.used is given.exact
                 ):
                     continue
                 result = output(inputs, matrix)
+                if constant is not None:
+                    result = result + constant.to(result.dtype)
                 sums = done.errors.setdefault((layer, "output", source), ErrorSums(reference.shape[1], "output"))
                 with one_thread():
                     sums.update(reference, result, given.slots)
@@ -95,10 +102,20 @@ class Measure:
 
 @dataclass(frozen=True, eq=False)
 class _Input:
-    """Rows that count, as a fit sees them: T(x), what the quantised weight is multiplied with, and their slots."""
+    """Rows that count, as a fit sees them.
 
+    Attributes:
+        plain: x.
+        exact: T(x).
+        used: what the quantised weight is multiplied with, in the basis of T.
+        undone: the same in the basis of x.
+        slots: of the rows.
+    """
+
+    plain: Tensor
     exact: Tensor
     used: Tensor
+    undone: Tensor
     slots: Tensor
 
 
@@ -108,7 +125,7 @@ def _quantised(fit: GroupFit | None, done: Measured, group: str, x: Tensor, slot
         return None
     exact = fit.transform.input(x)
     if fit.activation is None:
-        return _Input(exact, exact, slots)
+        return _Input(x, exact, exact, x, slots)
     used = fit.activation.quantize(exact)
     clipped, bypassed, outliers = fit.activation.clipped(exact), None, None
     if fit.correction is not None:
@@ -118,4 +135,4 @@ def _quantised(fit: GroupFit | None, done: Measured, group: str, x: Tensor, slot
     sums.update(exact, used, slots, clipped=clipped, bypassed=bypassed, outliers=outliers)
     if fit.columns is not None:
         done.use.setdefault(group, GridUse(x.shape[1])).update(exact, used, slots, clipped, bypassed)
-    return _Input(exact, used, slots)
+    return _Input(x, exact, used, fit.transform.undo(used), slots)

@@ -9,6 +9,7 @@ from torch import nn
 from morphoquant.core.errors import ModelError
 from morphoquant.quant.activation import TokenQuantizer
 from morphoquant.quant.bypass import Bypass
+from morphoquant.quant.channelwise import Scale, Shift
 from morphoquant.quant.linear import QuantizedLinear, quantized
 from morphoquant.quant.transform import Identity
 from morphoquant.quant.weight import quantize_weight
@@ -20,19 +21,6 @@ class FitOf:
     activation: object = None
     correction: object = None
     transform: object = field(default_factory=Identity)
-
-
-class Scaled:
-    """The diagonal transform x / s, w * s."""
-
-    def __init__(self, scale):
-        self.scale = scale
-
-    def input(self, x):
-        return x / self.scale
-
-    def weight(self, w):
-        return w * self.scale
 
 
 @pytest.fixture
@@ -80,7 +68,7 @@ def test_a_fit_that_does_not_belong_to_the_model_changes_nothing(model):
 def test_composition_is_what_the_formula_says(model):
     linear, rows = model[0], x()
     scale = torch.rand(16, generator=torch.Generator().manual_seed(2)) + 0.5
-    transform, activation = Scaled(scale), TokenQuantizer(4)
+    transform, activation = Scale(scale.double()), TokenQuantizer(4)
     weight = quantize_weight(transform.weight(linear.weight.detach()), 4)
     bypass = Bypass(torch.arange(16) < 3, torch.full((16,), 0.4))
     layer = QuantizedLinear(linear, weight, activation, bypass, transform)
@@ -95,7 +83,7 @@ def test_a_transform_alone_changes_nothing(model):
     rows = x().double()
     before = model(rows)
     scale = torch.rand(16, generator=torch.Generator().manual_seed(3), dtype=torch.float64) + 0.1
-    transform = Scaled(scale)
+    transform = Scale(scale.double())
     fit = {"0": FitOf({"0": transform.weight(model[0].weight.detach())}, transform=transform)}
     with quantized(model, fit):
         torch.testing.assert_close(model(rows), before, rtol=1e-10, atol=1e-12)
@@ -109,6 +97,29 @@ def test_weights_and_activations_apart(model):
         torch.testing.assert_close(model[0](rows), rows @ weight.T + linear.bias)
     with quantized(model, fit, weights=False):
         torch.testing.assert_close(model[0](rows), TokenQuantizer(3).quantize(rows) @ linear.weight.T + linear.bias)
+
+
+def test_the_constant_of_a_shift_is_carried_as_bias(model):
+    """Also where only the weight or only the input is quantised, and where the linear has no bias."""
+    shift = Shift(torch.linspace(-3, 3, 16, dtype=torch.float64))
+    linear, rows = model[0], x()
+    constant = (linear.weight.detach().double() @ shift.shift).float()
+    weight = quantize_weight(linear.weight.detach(), 3)
+    fit = {"0": FitOf({"0": weight}, activation=TokenQuantizer(3), transform=shift)}
+    centred = rows - shift.shift.float()
+    rounded = TokenQuantizer(3).quantize(centred)
+    with quantized(model, fit):
+        torch.testing.assert_close(model[0](rows), rounded @ weight.T + constant + linear.bias)
+    with quantized(model, fit, activations=False):
+        torch.testing.assert_close(model[0](rows), centred @ weight.T + constant + linear.bias)
+    with quantized(model, fit, weights=False):
+        torch.testing.assert_close(model[0](rows), rounded @ linear.weight.T + constant + linear.bias)
+    with quantized(model, fit, weights=False, activations=False):
+        torch.testing.assert_close(model[0](rows), linear(rows))
+    bare = model[2][0]
+    one = Shift(torch.ones(8, dtype=torch.float64))
+    with quantized(model, {"2.0": FitOf({"2.0": bare.weight.detach()}, transform=one)}):
+        torch.testing.assert_close(model[2](rows[:, :8]), bare(rows[:, :8]))
 
 
 def test_half_precision_models_stay_in_half_precision(model):
