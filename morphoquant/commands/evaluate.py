@@ -1,6 +1,7 @@
 """evaluate: asks closed questions of a model in full precision and quantised, and prints how often it is right."""
 
 from morphoquant.commands import asking, words
+from morphoquant.core.spec import SPEC_FORM
 
 
 def add(verbs, shared) -> None:
@@ -24,7 +25,7 @@ def add(verbs, shared) -> None:
         "--specs",
         nargs="+",
         default=["w4a4"],
-        help="specs: w<bits>a<bits>[-g<group>][-nf4][-token|-tensor] (default: w4a4)",
+        help=f"specs: {SPEC_FORM} (default: w4a4)",
     )
     verb.add_argument(
         "--calibrate-on",

@@ -4,6 +4,7 @@ import json
 
 from morphoquant.commands import words
 from morphoquant.commands.capture import digest
+from morphoquant.core.spec import SPEC_FORM
 
 
 def add(verbs, shared) -> None:
@@ -23,9 +24,7 @@ def add(verbs, shared) -> None:
     verb.add_argument(
         "--method", nargs="+", default=["morphoquant"], help="methods, with fields: name[:field=value,...] (default: morphoquant)"
     )
-    verb.add_argument(
-        "--spec", nargs="+", default=["w4a4"], help="specs: w<bits>a<bits>[-g<group>][-nf4][-token|-tensor] (default: w4a4)"
-    )
+    verb.add_argument("--spec", nargs="+", default=["w4a4"], help=f"specs: {SPEC_FORM} (default: w4a4)")
     verb.add_argument("--json", action="store_true", help="print the finished runs' headers as JSON")
     verb.set_defaults(run=run)
 

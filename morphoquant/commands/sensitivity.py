@@ -3,6 +3,7 @@
 import json
 
 from morphoquant.commands import asking
+from morphoquant.core.spec import SPEC_FORM
 
 
 def add(verbs, shared) -> None:
@@ -19,7 +20,7 @@ def add(verbs, shared) -> None:
     verb.add_argument(
         "--method", default="morphoquant", help="method, with fields: name[:field=value,...] (default: morphoquant)"
     )
-    verb.add_argument("--spec", default="w4a4", help="spec: w<bits>a<bits>[-g<group>][-nf4][-token|-tensor] (default: w4a4)")
+    verb.add_argument("--spec", default="w4a4", help=f"spec: {SPEC_FORM} (default: w4a4)")
     verb.add_argument("--top", type=int, default=20, help="groups to print (default: 20)")
     verb.add_argument("--json", action="store_true", help="print the whole ranking as JSON")
     verb.set_defaults(run=run)

@@ -16,7 +16,8 @@ class DABC(MaskFields, MorphoMethod):
         bulk, and what lies outside passes as a sparse correction.
 
     Formula: D_c = (max - min) / log(1 + mean|x|); masked if D_c >= mean(D) + sigma std(D); xhat = x where a masked channel's
-        |x| > lam * edge, Q(x) elsewhere.
+        |x| > lam * edge, Q(x) elsewhere. With number formats other than integers the edges place the limit alone, and Q
+        rounds to the format, bypassed values being zero to their block.
 
     Needs: extremes and mean magnitude of each channel; a token sample to report and to cap the bypass density.
     Cost: none beyond capturing statistics; at inference a sparse product of the bypassed values.

@@ -14,7 +14,8 @@ class MorphoQuant(SearchFields, MaskFields, MorphoMethod):
 
     Idea: DABC frees the search from outliers, the search places the grid on what is left.
 
-    Formula: that of DABC, with r_c = argmin over r of mean_t |xhat_tc(r) - x_tc|^p.
+    Formula: that of DABC, with r_c = argmin over r of mean_t |xhat_tc(r) - x_tc|^p. With number formats other than
+        integers the search, on integers of as many bits, places the limit of the bypass alone.
 
     Needs: extremes and mean magnitude of each channel, and a token sample.
     Cost: that of MDQFO's search; at inference a sparse product of the bypassed values.

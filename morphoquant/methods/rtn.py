@@ -13,6 +13,7 @@ from morphoquant.methods.base import METHODS, ChannelSummary, GroupFit, GroupInp
 from morphoquant.methods.columns import grid_columns
 from morphoquant.methods.weights import fit_weights
 from morphoquant.quant.activation import ActivationQuantizer, StaticQuantizer, TokenQuantizer
+from morphoquant.quant.formats import FormatQuantizer
 from morphoquant.quant.grid import UniformGrid, asymmetric_grid, range_grid, symmetric_grid
 
 
@@ -23,18 +24,19 @@ class RTN:
     Idea: the baseline that every method must beat. One static range a channel is the "naive W4A4" of the MorphoQuant paper.
 
     Formula: Q(x) = s clamp(round(x / s)), s = clip max|x| / (2^(bits-1) - 1), over a token (dynamic), a channel or the whole
-        input (static).
+        input (static). Number formats other than integers round as quant/formats.py says.
 
     Needs: the extremes of each channel for static ranges, nothing for dynamic ones.
     Cost: none beyond capturing statistics.
     Fails when: a few large values of a channel (or token) stretch its grid so that the rest rounds to few levels.
 
-    Source: Jacob et al. 2018, section 3, for uniform quantisation; the defaults are those of common practice.
+    Source: Jacob et al. 2018, section 3, for uniform quantisation; the defaults are those of common practice. Each number
+        format names its own.
 
     Attributes:
         grid: placement of static grids. "symmetric" has zero in the middle, "asymmetric" spans min to max with zero inside,
             "range" is MorphoQuant's quantiser on [-max|x|, max|x|].
-        clip: share of the range that the grid spans, above 0, at most 1.
+        clip: share of the range that an integer grid spans, above 0, at most 1.
         restricted: leaves out the lowest code of symmetric grids.
     """
 
@@ -53,12 +55,18 @@ class RTN:
         return asdict(self)
 
     def check(self, spec: QuantSpec) -> None:
-        """Every spec can be honoured."""
+        """Raises SpecError if a field would place an integer grid that the spec has not."""
+        if spec.a_format != "int" and self != RTN():
+            raise SpecError(
+                f'rtn\'s grid, clip and restricted place integer grids and mean nothing to "{spec.activation_suffix}" in '
+                f"{str(spec)!r}: leave them out, or use rtn with integers."
+            )
 
     def survey(self, summaries: Mapping[str, ChannelSummary]) -> None:
         return None
 
     def fit(self, inputs: GroupInputs, spec: QuantSpec, survey: object | None = None) -> GroupFit:
+        self.check(spec)
         weights = fit_weights(inputs, spec)
         if not spec.quantises_activations:
             return GroupFit(inputs.group, weights)
@@ -67,6 +75,8 @@ class RTN:
         return GroupFit(inputs.group, weights, activation=quantizer, columns=columns)
 
     def _activation(self, inputs: GroupInputs, spec: QuantSpec) -> ActivationQuantizer:
+        if spec.a_format != "int":
+            return FormatQuantizer(spec.a_format)
         if spec.a_granularity == "token":
             return TokenQuantizer(spec.a_bits, self.clip, self.restricted)
         low, high = inputs.summary.min * self.clip, inputs.summary.max * self.clip

@@ -4,7 +4,7 @@ from torch import Tensor
 
 from morphoquant.core.spec import QuantSpec
 from morphoquant.methods.base import GroupInputs
-from morphoquant.quant.nf4 import quantize_nf4
+from morphoquant.quant.formats import quantize_weight_in
 from morphoquant.quant.threads import one_thread
 from morphoquant.quant.weight import quantize_weight
 
@@ -15,8 +15,7 @@ def fit_weights(inputs: GroupInputs, spec: QuantSpec) -> dict[str, Tensor]:
 
     Args:
         inputs: the group.
-        spec: "int" weights are symmetric, one scale an output channel or a group; "nf4" has blocks of 64 and double
-            quantisation.
+        spec: "int" weights are symmetric, one scale an output channel or a group; other formats have scales of their own.
 
     Returns:
         Quantised weight by layer [out, K]; the very tensors of `inputs` at 16 bits.
@@ -26,8 +25,8 @@ def fit_weights(inputs: GroupInputs, spec: QuantSpec) -> dict[str, Tensor]:
     """
     if not spec.quantises_weights:
         return dict(inputs.weights)
-    if spec.w_format == "nf4":
-        return {layer: quantize_nf4(w.detach()) for layer, w in inputs.weights.items()}
+    if spec.w_format != "int":
+        return {layer: quantize_weight_in(spec.w_format, w.detach()) for layer, w in inputs.weights.items()}
     return {
         layer: quantize_weight(w.detach(), spec.w_bits, group=spec.w_group, layer=layer) for layer, w in inputs.weights.items()
     }

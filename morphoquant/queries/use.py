@@ -52,5 +52,5 @@ def channel_use(run: Run, selection: Selection, layer: str, channel: int) -> pd.
 
 def _table(run: Run, columns: list[str], filters: dict) -> pd.DataFrame:
     if not run.has("grid_use"):
-        raise StoreError(f"run {run.run_id!r} quantises no activations, so that no grid is in use: choose another run.")
+        raise StoreError(f"run {run.run_id!r} quantises no activations on fixed grids: choose a run with one range a channel.")
     return run.table("grid_use", columns, filters).unify_dictionaries().to_pandas()

@@ -21,11 +21,11 @@ def test_slots_are_a_bijection():
 @pytest.mark.parametrize(
     ("text", "fields"),
     [
-        ("w4a4", (4, 4, "channel", None, "int")),
-        ("W4A8-G128", (4, 8, "channel", 128, "int")),
-        ("w8a8-token", (8, 8, "token", None, "int")),
-        ("w4a16", (4, 16, "channel", None, "int")),
-        ("w4a4-nf4-tensor", (4, 4, "tensor", None, "nf4")),
+        ("w4a4", (4, 4, "channel", None, "int", "int")),
+        ("W4A8-G128", (4, 8, "channel", 128, "int", "int")),
+        ("w8a8-token", (8, 8, "token", None, "int", "int")),
+        ("w4a16", (4, 16, "channel", None, "int", "int")),
+        ("w4a4-nf4-tensor", (4, 4, "tensor", None, "nf4", "int")),
     ],
 )
 def test_spec_is_read(text, fields):

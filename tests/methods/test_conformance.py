@@ -15,17 +15,29 @@ from morphoquant.core.spec import QuantSpec
 from morphoquant.methods.base import ChannelSummary, GroupFit, Need
 from morphoquant.methods.catalog import METHODS
 from morphoquant.methods.options import describe_method, make_method, parse_method
+from morphoquant.quant.formats import FormatQuantizer
 from morphoquant.quant.linear import quantized
+from morphoquant.quant.transform import Identity
 from morphoquant.store.schema import GRIDS
 
 VARIANTS = {
     "rtn": ["rtn", "rtn:grid=asymmetric", "rtn:grid=range,clip=0.8"],
     "dabc": ["dabc", "dabc:variant=paper", "dabc:max_bypass_density=0.01"],
     "mdqfo": ["mdqfo", "mdqfo:variant=paper", "mdqfo:cos=channel"],
+    "atom": ["atom", "atom:outliers=0,clip=1", "atom:share=0.5,group=12"],
+    "awq": ["awq", "awq:clip=false"],
+    "easyquant": ["easyquant", "easyquant:rounds=1,ratios=1"],
+    "gptq": ["gptq", "gptq:act_order=true"],
+    "llm_int8": ["llm_int8", "llm_int8:threshold=20"],
+    "osplus": ["osplus", "osplus:steps=1"],
+    "quarot": ["quarot", "quarot:seed=3,clip=0.9"],
+    "smoothquant": ["smoothquant", "smoothquant:alpha=0.8"],
+    "zeroquant": ["zeroquant", "zeroquant:group=16"],
     "morphoquant": ["morphoquant", "morphoquant:variant=paper", "morphoquant:variant=arxiv", "morphoquant:bypass_penalty=0.5"],
 }
 TEXTS = [text for name in METHODS for text in VARIANTS.get(name, [name])]
 SPECS = ["w4a4", "w4a8-g16", "w2a2", "w4a4-nf4", "w16a4", "w8a16", "w4a4-token", "w8a8-tensor"]
+FORMATS = ["w4a4-mxfp4", "w4a4-nvfp4", "w4a4-hif4", "w8a8-e4m3", "w8a8-e5m2", "w8a8-hif8", "w4a4-nf4-amxfp4", "w4a8-hif4"]
 USED_BY = {
     Need.EXTREMES: {"count", "min", "max"},
     Need.MEAN_ABS: {"mean_abs"},
@@ -34,10 +46,15 @@ USED_BY = {
 }
 
 
-def fit(text, inputs, spec="w4a4"):
+def near(text, spec="w4a4"):
+    """The spec, with dynamic activations where the method takes no others."""
+    return spec if honours(text, spec) else f"{spec}-token"
+
+
+def fit(text, inputs, spec=None):
     method = parse_method(text) if isinstance(text, str) else text
     survey = method.survey({inputs.group: inputs.summary, "another": inputs.summary})
-    return method.fit(inputs, QuantSpec.parse(spec), survey)
+    return method.fit(inputs, QuantSpec.parse(spec or near(text)), survey)
 
 
 def honours(text, spec) -> bool:
@@ -49,15 +66,19 @@ def honours(text, spec) -> bool:
 
 
 def apply(found: GroupFit, x: torch.Tensor) -> torch.Tensor:
-    xq = found.activation.quantize(x)
-    return xq if found.correction is None else found.correction.apply(x, xq)
+    """The quantised input, in the basis of `x`."""
+    turned = found.transform.input(x)
+    xq = found.activation.quantize(turned)
+    return found.transform.undo(xq if found.correction is None else found.correction.apply(turned, xq))
 
 
 def same(one: GroupFit, other: GroupFit) -> bool:
     columns = one.columns is None and other.columns is None
     if not columns:
         columns = all(np.array_equal(one.columns[name], other.columns[name], equal_nan=True) for name in one.columns)
-    return columns and all(torch.equal(one.weights[layer], other.weights[layer]) for layer in one.weights)
+    probe = torch.linspace(-3, 3, next(iter(one.weights.values())).shape[1])
+    basis = torch.equal(one.transform.input(probe), other.transform.input(probe))
+    return columns and basis and all(torch.equal(one.weights[layer], other.weights[layer]) for layer in one.weights)
 
 
 @pytest.mark.parametrize("name", list(METHODS))
@@ -81,12 +102,11 @@ def test_options_and_text_lead_back_to_the_method(text):
     assert None not in method.options().values()
 
 
-@pytest.mark.parametrize("spec", SPECS)
+@pytest.mark.parametrize("spec", SPECS + FORMATS)
 @pytest.mark.parametrize("text", TEXTS)
 def test_fits_what_it_honours_and_refuses_the_rest_in_one_sentence(text, spec, inputs):
     if not honours(text, spec):
-        suffix = spec.rpartition("-")[2]
-        with pytest.raises(SpecError, match=f'"-{suffix}".*or use rtn') as refused:
+        with pytest.raises(SpecError, match=f"cannot honour .*'{spec}'.*, or use rtn") as refused:
             fit(text, inputs, spec)
         assert str(refused.value).count(".") == 1
         return
@@ -97,17 +117,22 @@ def test_fits_what_it_honours_and_refuses_the_rest_in_one_sentence(text, spec, i
     for layer, weight in found.weights.items():
         assert weight.shape == inputs.weights[layer].shape
         assert torch.isfinite(weight).all()
-        assert torch.equal(weight, inputs.weights[layer]) != parsed.quantises_weights
+        assert torch.equal(weight, found.transform.weight(inputs.weights[layer])) != parsed.quantises_weights
     if not parsed.quantises_activations:
         assert found.activation is None and found.correction is None and found.columns is None
         return
     xq = apply(found, inputs.sample.x)
     assert xq.shape == inputs.sample.x.shape and torch.isfinite(xq).all()
     assert not torch.equal(xq, inputs.sample.x)
-    assert (found.columns is None) == (parsed.a_granularity == "token")
+    assert (found.columns is None) != parsed.static_activations
+    if parsed.a_format != "int":
+        assert isinstance(found.activation, FormatQuantizer) and found.activation.name == parsed.a_format
+    if parsed.w_format != "int":
+        integers = fit(text, inputs, f"w{parsed.w_bits}a16")
+        assert all(not torch.equal(weight, integers.weights[layer]) for layer, weight in found.weights.items())
 
 
-@pytest.mark.parametrize("text", TEXTS)
+@pytest.mark.parametrize("text", [text for text in TEXTS if near(text) == "w4a4"])
 def test_columns_are_those_of_the_grids_table_and_describe_the_quantiser(text, inputs):
     found = fit(text, inputs)
     columns = found.columns
@@ -141,6 +166,7 @@ def test_sixteen_bits_change_nothing(text):
     before = model(x)
     inputs = replace(group(draw()), group="0", weights={"0": model[0].weight.detach()})
     found = fit(text, inputs, "w16a16")
+    assert isinstance(found.transform, Identity)
     with quantized(model, {"0": found}):
         assert torch.equal(model(x), before)
 
@@ -210,7 +236,7 @@ def test_needs_declared_are_needs_used(text, inputs):
     method = parse_method(text)
     summary = Watched(inputs.summary)
     watched = WatchedInputs(inputs, summary)
-    method.fit(watched, QuantSpec.parse("w4a4"), method.survey({inputs.group: summary}))
+    method.fit(watched, QuantSpec.parse(near(text)), method.survey({inputs.group: summary}))
     used = {need for need, names in USED_BY.items() if names & summary.read}
     if watched.sampled:
         used.add(Need.SAMPLE)
@@ -221,5 +247,5 @@ def test_needs_declared_are_needs_used(text, inputs):
 def test_more_bits_leave_less_error(text, inputs):
     x = inputs.sample.x
     # The root counts small errors: what is clipped stays clipped at any bit-width.
-    errors = [float((apply(fit(text, inputs, spec), x) - x).abs().sqrt().sum()) for spec in ("w4a3", "w4a5", "w4a8")]
+    errors = [float((apply(fit(text, inputs, near(text, spec)), x) - x).abs().sqrt().sum()) for spec in ("w4a3", "w4a5", "w4a8")]
     assert errors[0] > errors[1] > errors[2]

@@ -178,3 +178,17 @@ def test_scope_limits_the_layers(model, setting):
     (run,) = measured(model, setting, "rtn@w4a4", scope=["vision"])
     assert set(run.frame("layers")["component"]) == {"vision"}
     assert np.isfinite(run.frame("errors")["error_sq"]).all()
+
+
+def test_number_formats_leave_no_grids_and_say_what_is_clipped_and_bypassed(model, setting):
+    texts = ["rtn@w4a4-mxfp4", "rtn@w4a4-nf4-ahif4", "dabc@w4a4-mxfp4", "rtn@w16a8-e4m3"]
+    plain, mixed, bypassing, wide = measured(model, setting, *texts)
+    for run in (plain, mixed, bypassing, wide):
+        assert run.header.status == "finished" and not run.has("grids") and not run.has("grid_use")
+        errors = run.frame("errors")
+        assert (errors["error_sq"] < errors["signal_sq"]).all()
+    inputs = [run.frame("errors", where={"tap": "input"}) for run in (plain, bypassing)]
+    assert inputs[0]["clip_sq"].sum() > 0, "what lies in (7, 8) scales of MXFP4"
+    assert (inputs[1]["bypassed"] > 0).any() and bypassing.header.summary["bypass_density_of_fit"] > 0
+    assert inputs[1]["error_sq"].sum() < inputs[0]["error_sq"].sum()
+    assert set(wide.frame("errors")["source"]) == {"activation", "both"}

@@ -17,6 +17,7 @@ from morphoquant.methods.morpho.settings import Settings
 from morphoquant.methods.morpho.token_cosine import refine_ratio_index
 from morphoquant.methods.weights import fit_weights
 from morphoquant.quant.activation import StaticQuantizer
+from morphoquant.quant.formats import FormatQuantizer
 from morphoquant.quant.threads import one_thread
 
 
@@ -38,12 +39,18 @@ class Parts:
         return frozenset({Need.EXTREMES, Need.SAMPLE} | ({Need.MEAN_ABS} if self.masks else set()))
 
 
-def require_channel_ranges(name: str, spec: QuantSpec) -> None:
-    """Raises SpecError unless activations, where quantised, have one static range a channel."""
-    if spec.quantises_activations and spec.a_granularity != "channel":
+def require_channel_ranges(name: str, spec: QuantSpec, parts: Parts) -> None:
+    """Raises SpecError unless the ranges that the method finds a channel have a use.
+
+    They place the grid of integer activations with one static range a channel. Of other number formats they place the limit
+    above which masked values bypass, so a mask is needed.
+    """
+    honoured = spec.a_granularity == "channel" and (spec.a_format == "int" or parts.masks)
+    if spec.quantises_activations and not honoured:
+        suffix = spec.activation_suffix
         raise SpecError(
-            f'{name} places one static activation range a channel and cannot honour "-{spec.a_granularity}" in {str(spec)!r}: '
-            f'leave out "-{spec.a_granularity}", or use rtn.'
+            f'{name} places one static activation range a channel and cannot honour "{suffix}" in {str(spec)!r}: '
+            f'leave out "{suffix}", or use rtn.'
         )
 
 
@@ -62,12 +69,14 @@ def fit_group(
         parts: what the method does.
 
     Returns:
-        Quantiser, bypass and weights.
+        Quantiser, bypass and weights. With number formats other than integers the grid that was found serves to place the
+        bypass alone, as in the reference code: what does not bypass is rounded to the format, bypassed values being zero to
+        their block.
 
     Raises:
-        SpecError: activations are not per channel, or a weight's group size does not divide its inputs.
+        SpecError: the spec has no use for ranges of channels, or a weight's group size does not divide its inputs.
     """
-    require_channel_ranges(name, spec)
+    require_channel_ranges(name, spec, parts)
     weights = fit_weights(inputs, spec)
     if not spec.quantises_activations:
         return GroupFit(inputs.group, weights)
@@ -85,8 +94,12 @@ def fit_group(
         spec.a_bits,
     )
     ratio = _ratios(sample, placement, settings, parts)
-    quantizer = StaticQuantizer(placement.grid(ratio, settings), ratio * placement.low, ratio * placement.high)
     bypass = placement.bypass(ratio, settings) if parts.masks else None
+    density = None if bypass is None or not len(sample.x) else _share(bypass.bypassed(sample.x), sample.weights)
+    if spec.a_format != "int":
+        rounded = FormatQuantizer(spec.a_format, bypass)
+        return GroupFit(inputs.group, weights, activation=rounded, correction=bypass, bypass_density=density)
+    quantizer = StaticQuantizer(placement.grid(ratio, settings), ratio * placement.low, ratio * placement.high)
     limit = None if bypass is None else bypass.limit.double().numpy()
     return GroupFit(
         inputs.group,
@@ -94,7 +107,7 @@ def fit_group(
         activation=quantizer,
         correction=bypass,
         columns=grid_columns(quantizer, base=(low, high), score=score, masked=masked, limit=limit),
-        bypass_density=None if bypass is None or not len(sample.x) else _share(bypass.bypassed(sample.x), sample.weights),
+        bypass_density=density,
     )
 
 

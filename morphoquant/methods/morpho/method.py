@@ -67,8 +67,8 @@ class MorphoMethod:
         }
 
     def check(self, spec: QuantSpec) -> None:
-        """Raises SpecError unless activations have one static range a channel."""
-        require_channel_ranges(self.name, spec)
+        """Raises SpecError unless ranges of channels have a use; see `morpho/assembly.py`."""
+        require_channel_ranges(self.name, spec, self.parts)
 
     def survey(self, summaries: Mapping[str, ChannelSummary]) -> np.ndarray | None:
         """Scores of all layers in scope, None where the mask looks at one layer at a time."""
