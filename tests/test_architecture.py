@@ -15,7 +15,7 @@ FLOORS = {
     **dict.fromkeys(["models", "methods", "queries", "figures"], 2),
     **dict.fromkeys(["hooks", "views"], 3),
     "runs": 4,
-    **dict.fromkeys(["ui", "commands", "cli", "__main__"], 5),
+    **dict.fromkeys(["ui", "commands", "cli", "__main__", "handover"], 5),
 }
 # commands are the verbs of cli; __main__ is its door: one house on floor 5.
 NEIGHBOURS_ALLOWED = {("cli", "commands"), ("__main__", "cli")}
@@ -53,6 +53,12 @@ def test_imports_go_down_only(path):
 def test_streamlit_stands_only_in_ui(path):
     uses = any(name.split(".")[0] == "streamlit" for name in imported_packages(path))
     assert not uses or path.relative_to(PACKAGE).parts[0] == "ui"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_lmms_eval_stands_only_in_handover(path):
+    uses = any(name.split(".")[0] == "lmms_eval" for name in imported_packages(path))
+    assert not uses or path.relative_to(PACKAGE).parts[0] == "handover"
 
 
 def test_no_relative_imports():

@@ -28,6 +28,18 @@ class CompareError(MorphoQuantError):
     """Runs that must not be put side by side."""
 
 
+class MissingExtraError(MorphoQuantError, ImportError):
+    """An optional package that is not installed.
+
+    Args:
+        package: its name.
+        extra: the project's extra that brings it.
+    """
+
+    def __init__(self, package: str, extra: str):
+        super().__init__(f"{package} is not installed: install it with the project's extra: pip install -e '.[{extra}]'.")
+
+
 class UnknownNameError(MorphoQuantError):
     """A name that is not registered.
 

@@ -14,31 +14,41 @@ from torch import Tensor, nn
 
 from morphoquant.core.errors import BatchError, ModelError
 from morphoquant.data.items import Item
+from morphoquant.data.sample import Sample
 from morphoquant.models.load import LoadedModel
 
 Ids = tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
-class Question:
-    """An item as a model reads it.
+class Asked:
+    """What a model reads before it chooses.
 
     Attributes:
-        item: the item.
         prompt: batch of one sequence that ends with the opening of the assistant's turn.
         choices: ids of each choice.
-        control: its media are another item's.
     """
 
-    item: Item
     prompt: Mapping[str, Tensor]
     choices: tuple[Ids, ...]
-    control: bool = False
 
     @property
     def rows(self) -> list[Ids]:
         """What follows the prompt in each row that is run."""
         return rows_of(self.choices)
+
+
+@dataclass(frozen=True, eq=False)
+class Question(Asked):
+    """An item as a model reads it.
+
+    Attributes:
+        item: the item.
+        control: its media are another item's.
+    """
+
+    item: Item
+    control: bool = False
 
 
 def rows_of(choices: Sequence[Ids]) -> list[Ids]:
@@ -60,12 +70,9 @@ class Asker:
         Raises:
             BatchError: the model does not take the item's media, a part cannot be encoded, or two choices have the same ids.
         """
-        lacking = sorted(item.sample.modalities - self.loaded.modalities)
-        if lacking:
-            takes = ", ".join(sorted(self.loaded.modalities))
-            raise BatchError(f"item {item.id!r} holds {', '.join(lacking)}, which the model does not take: it takes {takes}.")
+        check_taken(self.loaded, item.sample)
         choices = self.choices(item)
-        return Question(item, self.loaded.encode([item.sample], answers=False), choices, control)
+        return Question(self.loaded.encode([item.sample], answers=False), choices, item, control)
 
     def choices(self, item: Item) -> tuple[Ids, ...]:
         """Ids of each choice of an item.
@@ -74,19 +81,35 @@ class Asker:
             BatchError: two choices have the same ids.
         """
         if item.choices not in self.known:
-            self.known[item.choices] = self._ids(item)
+            self.known[item.choices] = choice_ids(self.loaded, item.choices, item.id)
         return self.known[item.choices]
 
-    def _ids(self, item: Item) -> tuple[Ids, ...]:
-        ids = [tuple(self.loaded.tokenize(choice)) for choice in item.choices]
-        if any(one != other and one == other[: len(one)] for one in ids for other in ids) and self.loaded.end_of_turn is not None:
-            # "one" also begins "one hundred": only with the end of the turn are they different answers.
-            ids = [(*one, self.loaded.end_of_turn) for one in ids]
-        if not all(ids) or len(set(ids)) < len(ids):
-            raise BatchError(
-                f"the choices of item {item.id!r} are not all different to the model's tokenizer: change their words."
-            )
-        return tuple(ids)
+
+def check_taken(loaded: LoadedModel, sample: Sample) -> None:
+    """Refuses a sample of which the model would leave something out.
+
+    Raises:
+        BatchError: the model does not take the sample's media.
+    """
+    lacking = sorted(sample.modalities - loaded.modalities)
+    if lacking:
+        takes = ", ".join(sorted(loaded.modalities))
+        raise BatchError(f"item {sample.id!r} holds {', '.join(lacking)}, which the model does not take: it takes {takes}.")
+
+
+def choice_ids(loaded: LoadedModel, choices: Sequence[str], name: str) -> tuple[Ids, ...]:
+    """Ids of choices, of the item called `name`, as answers that differ.
+
+    Raises:
+        BatchError: two choices have the same ids.
+    """
+    ids = [tuple(loaded.tokenize(choice)) for choice in choices]
+    if any(one != other and one == other[: len(one)] for one in ids for other in ids) and loaded.end_of_turn is not None:
+        # "one" also begins "one hundred": only with the end of the turn are they different answers.
+        ids = [(*one, loaded.end_of_turn) for one in ids]
+    if not all(ids) or len(set(ids)) < len(ids):
+        raise BatchError(f"the choices of item {name!r} are not all different to the model's tokenizer: change their words.")
+    return tuple(ids)
 
 
 def ask_all(ask: Callable[[Item], Question], items: Sequence[Item]) -> tuple[list[Question], list[tuple[str, str]]]:
@@ -111,6 +134,23 @@ def log_likelihoods(model: nn.Module, questions: Sequence[Question], batch: int 
     Raises:
         ModelError: the model gives no logits, or values that are not finite.
     """
+    return [_summed(question, after) for question, after in zip(questions, next_tokens(model, questions, batch), strict=True)]
+
+
+def next_tokens(model: nn.Module, questions: Sequence[Asked], batch: int = 1) -> list[dict[Ids, Tensor]]:
+    """What the model expects after each question: for every beginning of a choice, log-probabilities of the next token, in nats.
+
+    Args:
+        model: with a language head; full precision or quantised.
+        questions: any.
+        batch: rows that may share a forward.
+
+    Returns:
+        For each question, by the ids of the beginning, float64 [vocabulary].
+
+    Raises:
+        ModelError: the model gives no logits.
+    """
     found: list[dict[Ids, Tensor]] = [{} for _ in questions]
     rows = [(number, ids) for number, question in enumerate(questions) for ids in question.rows]
     for members in _batches(rows, questions, batch):
@@ -122,7 +162,7 @@ def log_likelihoods(model: nn.Module, questions: Sequence[Question], batch: int 
                 if ids[:length] not in found[number]:
                     place = row.shape[0] - 1 - (len(ids) - length)
                     found[number][ids[:length]] = torch.log_softmax(row[place].double(), -1)
-    return [_summed(question, after) for question, after in zip(questions, found, strict=True)]
+    return found
 
 
 @torch.inference_mode()
@@ -156,7 +196,7 @@ def _summed(question: Question, after: Mapping[Ids, Tensor]) -> list[float]:
     return sums
 
 
-def _batches(rows: list[tuple[int, Ids]], questions: Sequence[Question], size: int) -> Iterable[list[tuple[int, Ids]]]:
+def _batches(rows: list[tuple[int, Ids]], questions: Sequence[Asked], size: int) -> Iterable[list[tuple[int, Ids]]]:
     """Rows whose tensors have equal shapes, at most `size` at a time."""
     alike: dict[tuple, list[tuple[int, Ids]]] = {}
     for number, ids in rows:
