@@ -58,8 +58,8 @@ class RTN:
         """Raises SpecError if a field would place an integer grid that the spec has not."""
         if spec.a_format != "int" and self != RTN():
             raise SpecError(
-                f'rtn\'s grid, clip and restricted place integer grids and mean nothing to "{spec.activation_suffix}" in '
-                f"{str(spec)!r}: leave them out, or use rtn with integers."
+                f'rtn cannot honour "{spec.activation_suffix}" in {str(spec)!r} with grid, clip or restricted, which place '
+                "integer grids: leave them out, or use rtn with integers."
             )
 
     def survey(self, summaries: Mapping[str, ChannelSummary]) -> None:
