@@ -114,11 +114,12 @@ class GroupFit:
         weights: quantised weight of each linear [out, K]; the very tensor of the inputs where nothing is quantised.
         activation: quantiser of the input, None for full precision.
         correction: sparse correction, None for none.
-        transform: change of basis before quantisation.
+        transform: change of basis before quantisation; quantiser, correction, weights and columns are those of its basis.
         columns: the grids table's columns but `group`, one entry a channel; None where there is no static grid. Absent
             values are NaN here and null in the table.
         bypass_density: share of the input's values, over the token sample, that the correction keeps in full precision;
             None without a correction or a sample.
+        extra_weight_bits: storage of the weights beyond what the spec's format takes, over all linears.
     """
 
     group: str
@@ -128,6 +129,7 @@ class GroupFit:
     transform: Transform = field(default_factory=Identity)
     columns: dict[str, np.ndarray] | None = None
     bypass_density: float | None = None
+    extra_weight_bits: float = 0.0
 
 
 class Method(Protocol):

@@ -1,0 +1,89 @@
+"""GPTQ: rounding that carries each column's error over to the columns after it."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from morphoquant.core.errors import SpecError
+from morphoquant.core.spec import QuantSpec
+from morphoquant.methods.base import METHODS, GroupFit, GroupInputs, Need
+from morphoquant.methods.gptq_rounding import Rounding, rounded_by_hessian
+from morphoquant.methods.parts import Part
+from morphoquant.methods.plain import PlainMethod, require_range
+from morphoquant.methods.rows import search_rows
+from morphoquant.methods.rtn import RTN
+from morphoquant.quant.threads import one_thread
+
+
+@dataclass(frozen=True)
+class GPTQ(PlainMethod):
+    """Rounds weights column by column and makes up for the error with the columns that are still to come.
+
+    Idea: errors of correlated inputs can cancel in the output; second-order statistics of the input say how.
+
+    Formula: H = 2 X^T X / n over the weighted sample; with U the upper Cholesky factor of H^-1, column j becomes Q(w_j) and
+        w_k -= (w_j - Q(w_j)) U_jk / U_jj for every later k.
+
+    Needs: a token sample; the extremes of each channel for static activation ranges.
+    Cost: K^3 + N K^2 a group, once; none at run time.
+    Fails when: the sample has fewer rows than channels, so that most of H is damping; when H was measured on other tokens than
+        those in use: the errors then add up. Activations are rounded to nearest.
+
+    Source: Frantar et al. 2023, GPTQ (arXiv 2210.17323), equations 2 to 5 and algorithm 1. Inputs are those of the
+        full-precision model, not of one quantised up to this layer. An output channel keeps its rounding to nearest where
+        that has the smaller error on the sample.
+
+    Attributes:
+        damping: share of the mean of H's diagonal that is added to it.
+        act_order: takes the columns with the largest diagonal first; groups then keep the scales of the original weights.
+        rows: sampled tokens that H is made of, at most.
+    """
+
+    damping: float = 0.01
+    act_order: bool = False
+    rows: int = 2048
+
+    name = "gptq"
+    needs = frozenset({Need.EXTREMES, Need.SAMPLE})
+    finds = frozenset({Part.WEIGHTS})
+
+    def __post_init__(self):
+        require_range(self.name, "damping", self.damping, 0, 1, open_low=True)
+        if self.rows < 1:
+            raise SpecError(f"gptq.rows cannot be {self.rows}: allowed is 1 or more.")
+
+    def check(self, spec: QuantSpec) -> None:
+        """Raises SpecError unless weights, where quantised, are integers."""
+        if spec.quantises_weights and spec.w_format != "int":
+            raise SpecError(
+                f"gptq carries errors over integer grids and cannot honour {spec.w_format} weights in {str(spec)!r}: "
+                "choose integer weights, or use rtn."
+            )
+
+    @one_thread()
+    def fit(self, inputs: GroupInputs, spec: QuantSpec, survey: object | None = None) -> GroupFit:
+        self.check(spec)
+        nearest = RTN().fit(inputs, spec)
+        x, root = search_rows(inputs.sample, self.rows)
+        if not spec.quantises_weights or not len(x):
+            return nearest
+        rows = (x * root).double()
+        hessian = 2 * rows.T @ rows
+        how = Rounding(spec.w_bits, spec.w_group, self.damping, self.act_order)
+        weights = {}
+        for layer, w in inputs.weights.items():
+            w = w.detach()
+            found = rounded_by_hessian(w.cpu(), hessian, how).to(w.device)
+            better = quadratic_error(found - w, hessian) < quadratic_error(nearest.weights[layer] - w, hessian)
+            weights[layer] = torch.where(better[:, None], found, nearest.weights[layer])
+        return replace(nearest, weights=weights)
+
+
+def quadratic_error(off: Tensor, hessian: Tensor) -> Tensor:
+    """Squared error of each output channel over the sample, up to a factor: diag(D H D^T) [out], for an error D [out, K]."""
+    wide = off.double()
+    return ((wide @ hessian.to(wide.device)) * wide).sum(1)
+
+
+METHODS.add("gptq", GPTQ)
