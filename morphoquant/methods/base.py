@@ -120,6 +120,7 @@ class GroupFit:
         bypass_density: share of the input's values, over the token sample, that the correction keeps in full precision;
             None without a correction or a sample.
         extra_weight_bits: storage of the weights beyond what the spec's format takes, over all linears.
+        seconds: time that the search took; 0 where nobody looked at the clock.
     """
 
     group: str
@@ -130,6 +131,7 @@ class GroupFit:
     columns: dict[str, np.ndarray] | None = None
     bypass_density: float | None = None
     extra_weight_bits: float = 0.0
+    seconds: float = 0.0
 
 
 class Method(Protocol):

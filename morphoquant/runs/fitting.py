@@ -1,5 +1,6 @@
 """Fitting methods to a capture: each group's inputs are read once and handed to every method."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -27,7 +28,8 @@ def fit(
         known: quantised weights by layer that are held already, and are added to; for fits to several captures.
 
     Returns:
-        For each pair, in order, its fits by group name. Equal quantised weights are one tensor.
+        For each pair, in order, its fits by group name, each with the seconds that it took. Equal quantised weights are one
+        tensor.
 
     Raises:
         SpecError: a method cannot honour its spec; raised before any work.
@@ -41,7 +43,9 @@ def fit(
     for group in track(inputs.groups, "fitting", len(inputs.groups), progress):
         given = inputs.group(group, needs)
         for found, survey, (method, spec) in zip(fits, surveys, methods, strict=True):
+            started = time.monotonic()
             fitted = method.fit(given, spec, survey)
+            fitted = replace(fitted, seconds=time.monotonic() - started)
             found[group] = _sharing(fitted, seen)
     return fits
 

@@ -17,6 +17,7 @@ from morphoquant.core.progress import Progress, silent
 from morphoquant.core.spec import QuantSpec
 from morphoquant.hooks.modality_hooks import ModalityHooks
 from morphoquant.methods.base import GroupFit, Method
+from morphoquant.methods.cost import total_cost
 from morphoquant.models.control import ControlTokens
 from morphoquant.runs import tables
 from morphoquant.runs.fitting import fit
@@ -139,11 +140,18 @@ def _final(capture: Run, inputs: CalibrationInputs, writer: RunWriter, fits: Map
 
 
 def _summary(capture: Run, fits: Mapping[str, GroupFit], started: float, fitted: float) -> dict[str, Any]:
+    cost = total_cost(fits.values())
     densities = [fit.bypass_density for fit in fits.values() if fit.bypass_density is not None]
     return {
         "model": capture.header.summary.get("model"),
         "bypass_density_of_fit": sum(densities) / len(densities) if densities else None,
         "fit_seconds": round(fitted - started, 1),
+        "cost": {
+            "calibration_seconds": round(sum(fit.seconds for fit in fits.values()), 2),
+            "extra_macs_percent": 100 * cost.extra_share,
+            "extra_bytes": round(cost.extra_bytes),
+            "deployable": cost.deployable,
+        },
         "measure_seconds": round(time.monotonic() - fitted, 1),
         "arithmetic": "simulated in float32",
         "torch": torch.__version__,

@@ -1,3 +1,5 @@
+from copy import deepcopy
+
 import numpy as np
 import pytest
 import torch
@@ -12,6 +14,7 @@ from morphoquant.runs import quantize as quantizing
 from morphoquant.runs.fitting import fit
 from morphoquant.runs.identity import model_identity
 from morphoquant.runs.inputs import CalibrationInputs
+from morphoquant.runs.scope import parts_of
 from morphoquant.store.run_store import RunStore
 
 DOWN = "model.language_model.layers.1.mlp.down_proj"
@@ -192,3 +195,30 @@ def test_number_formats_leave_no_grids_and_say_what_is_clipped_and_bypassed(mode
     assert (inputs[1]["bypassed"] > 0).any() and bypassing.header.summary["bypass_density_of_fit"] > 0
     assert inputs[1]["error_sq"].sum() < inputs[0]["error_sq"].sum()
     assert set(wide.frame("errors")["source"]) == {"activation", "both"}
+
+
+def test_outputs_are_judged_in_the_basis_of_the_model_and_the_run_says_what_it_cost(model, setting):
+    """Every method has the same signal, whatever basis it quantises in."""
+    runs = measured(model, setting, "rtn@w4a4-token", "osplus@w4a4-token", "quarot@w4a4-token", "llm_int8@w4a4-token")
+    signals = [run.frame("errors", where={"tap": "output", "source": "both"})["signal_sq"].sum() for run in runs]
+    assert signals == pytest.approx([signals[0]] * 4, rel=1e-12)
+    plain, shifted, turned, mixed = (run.header.summary["cost"] for run in runs)
+    assert plain["extra_macs_percent"] == plain["extra_bytes"] == 0 and plain["deployable"]
+    assert shifted["calibration_seconds"] > 0 and shifted["extra_macs_percent"] > 0
+    assert turned["extra_macs_percent"] > shifted["extra_macs_percent"] / 10 and mixed["deployable"]
+
+
+@pytest.mark.parametrize("text", ["smoothquant", "osplus", "quarot", "atom", "awq:clip=false"])
+def test_a_change_of_basis_leaves_the_full_precision_model_as_it_is(model, setting, text):
+    """Also with towers and connectors: the last hidden states in float64."""
+    _, run = setting
+    inputs = CalibrationInputs(run, model, parts_of(SCOPE))
+    (fits,) = fit(pairs(f"{text}@w4a4-token"), inputs)
+    wide = deepcopy(model).double()
+    batch = {name: v.double() if v.is_floating_point() else v for name, v in tiny_batches(1, seed=9)[0].items()}
+    with torch.no_grad():
+        before = wide(**batch)
+        with quantized(wide, fits, weights=False, activations=False):
+            after = wide(**batch)
+    before, after = (getattr(out, "logits", out) for out in (before, after))
+    assert float((after - before).abs().max()) < 1e-9 * float(before.abs().max())
