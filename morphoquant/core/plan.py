@@ -40,10 +40,13 @@ class RunPlan:
 
     @property
     def run_id(self) -> str:
-        """kind (unless quantize), method and spec for the eye, then 12 hex digits of the sha256 of `canonical()`."""
+        """kind (unless quantize), method and spec for the eye, then 12 hex digits of the sha256 of `canonical()`.
+
+        Combined methods have a hyphen between their names, since folders and addresses take no "+".
+        """
         digest = hashlib.sha256(self.canonical().encode()).hexdigest()[:12]
         words = [] if self.kind == "quantize" else [self.kind]
-        words += [] if self.method is None else [self.method, str(self.spec)]
+        words += [] if self.method is None else [self.method.replace("+", "-"), str(self.spec)]
         return "-".join([*words, digest])
 
     @classmethod

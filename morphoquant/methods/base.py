@@ -135,7 +135,11 @@ class GroupFit:
 
 
 class Method(Protocol):
-    """A frozen dataclass whose fields are the method's options, all with defaults."""
+    """A frozen dataclass whose fields are the method's options, all with defaults.
+
+    For combinations a method may also say what it `finds` (`methods/parts.py`), and with `mixes = True` that its transform mixes
+    channels.
+    """
 
     @property
     def name(self) -> str:

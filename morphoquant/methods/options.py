@@ -1,6 +1,6 @@
-"""Methods from text and back: "morphoquant:variant=paper,lam=1.5"."""
+"""Methods from text and back: "morphoquant:variant=paper,lam=1.5", "quarot:seed=1+mdqfo"."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import MISSING, fields
 from difflib import get_close_matches
 from types import NoneType
@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from morphoquant.core.errors import SpecError
 from morphoquant.methods.base import Method
 from morphoquant.methods.catalog import METHODS
+from morphoquant.methods.composed import Composed
 
 _SWITCHES = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
@@ -18,12 +19,30 @@ def parse_method(text: str) -> Method:
 
     Args:
         text: name, then optionally a colon and field=value pairs with commas between them. Several names in one field are
-            joined by "+"; "none" is the empty list: "morphoquant:mask_all_roles=down_proj+fc2".
+            joined by "+"; "none" is the empty list: "morphoquant:mask_all_roles=down_proj+fc2". Several methods are joined by
+            "+" as well and combined (`methods/composed.py`): "quarot:seed=1+mdqfo".
 
     Raises:
         UnknownNameError: no method has this name.
-        SpecError: a field is unknown, given twice, or has a value that cannot be read.
+        SpecError: a field is unknown, given twice, or has a value that cannot be read, or methods cannot be combined.
     """
+    texts = _split(text)
+    return _parse_one(text) if len(texts) == 1 else Composed(tuple(_parse_one(one) for one in texts))
+
+
+def _split(text: str) -> list[str]:
+    """The texts of combined methods. Behind a field's value "+" begins a method only if a method's name follows."""
+    texts: list[str] = []
+    for piece in text.split("+"):
+        name = piece.partition(":")[0].partition(",")[0].strip()
+        if texts and "=" in texts[-1] and name not in set(METHODS):
+            texts[-1] += f"+{piece}"
+        else:
+            texts.append(piece)
+    return texts
+
+
+def _parse_one(text: str) -> Method:
     name, _, rest = text.strip().partition(":")
     cls = METHODS[name.strip()]
     kinds = _kinds(cls)
@@ -46,6 +65,13 @@ def make_method(name: str, values: Mapping[str, Any]) -> Method:
         UnknownNameError: no method has this name.
         SpecError: a field is unknown.
     """
+    if "+" in name:
+        names = name.split("+")
+        known = [f"{one}.{field}" for one in names for field in _kinds(METHODS[one])]
+        for key in values:
+            _known(name, key, known)
+        parts = ({key.partition(".")[2]: values[key] for key in values if key.partition(".")[0] == one} for one in names)
+        return Composed(tuple(make_method(one, part) for one, part in zip(names, parts, strict=True)))
     cls = METHODS[name]
     kinds = _kinds(cls)
     for key in values:
@@ -55,6 +81,8 @@ def make_method(name: str, values: Mapping[str, Any]) -> Method:
 
 def describe_method(method: Method) -> str:
     """Text that `parse_method` reads back to an equal method: the fields that differ from their defaults."""
+    if isinstance(method, Composed):
+        return "+".join(describe_method(one) for one in method.methods)
     pairs = []
     for field in fields(method):
         value = getattr(method, field.name)
@@ -75,7 +103,7 @@ def _kinds(cls: type[Method]) -> dict[str, Any]:
     return kinds
 
 
-def _known(name: str, key: str, kinds: Mapping[str, Any]) -> None:
+def _known(name: str, key: str, kinds: Collection[str]) -> None:
     if key not in kinds:
         raise SpecError(f"method {name!r} has no field {key!r}:{_hint(key, kinds)} its fields are {', '.join(kinds) or 'none'}.")
 

@@ -21,7 +21,7 @@ class QuaRot(BasisMethod):
 
     Formula: x D H and W D H with random signs D and H a Hadamard matrix over the square root of its order.
 
-    Needs: a token sample, for static ranges only.
+    Needs: a token sample and the counts of channels, for static ranges only.
     Cost: at run time K log2 K additions a token and input, and K m multiply-accumulates where K = m 2^p is no power of two.
         The paper folds most of its rotations into neighbouring weights; here each group has its own, online.
     Fails when: one static range a channel was enough, since it then mixes quiet channels with loud ones; when K is odd, and
@@ -38,7 +38,8 @@ class QuaRot(BasisMethod):
     clip: float = 1.0
 
     name = "quarot"
-    needs = frozenset({Need.SAMPLE})
+    needs = frozenset({Need.EXTREMES, Need.SAMPLE})
+    mixes = True
 
     def __post_init__(self):
         require_range(self.name, "clip", self.clip, 0, 1, open_low=True)
@@ -54,7 +55,7 @@ class QuaRot(BasisMethod):
 
     def transform(self, inputs: GroupInputs, spec: QuantSpec) -> Transform:
         # Ranges after a rotation are measured on the sample: without a row there is no grid to place, and the basis stays.
-        if spec.static_activations and not len(inputs.sample.finite().x):
+        if spec.static_activations and not (inputs.summary.count.any() and len(inputs.sample.finite().x)):
             return Identity()
         return random_rotation(inputs.channels, self.seed)
 

@@ -8,7 +8,7 @@ from fixtures.tiny_omni import CONTROL, tiny_batches, tiny_model
 import morphoquant
 from morphoquant.core.errors import BatchError, ModelError, SpecError
 from morphoquant.core.spec import QuantSpec
-from morphoquant.methods.options import parse_method
+from morphoquant.methods.options import make_method, parse_method
 from morphoquant.quant.linear import quantized
 from morphoquant.runs import quantize as quantizing
 from morphoquant.runs.fitting import fit
@@ -222,3 +222,13 @@ def test_a_change_of_basis_leaves_the_full_precision_model_as_it_is(model, setti
             after = wide(**batch)
     before, after = (getattr(out, "logits", out) for out in (before, after))
     assert float((after - before).abs().max()) < 1e-9 * float(before.abs().max())
+
+
+def test_combined_methods_run_like_any_other(model, setting):
+    runs = measured(model, setting, "quarot+mdqfo@w4a4", "smoothquant+gptq+morphoquant@w4a4")
+    store, _ = setting
+    for run, name in zip(runs, ("quarot-mdqfo-w4a4", "smoothquant-gptq-morphoquant-w4a4"), strict=True):
+        assert run.run_id.startswith(name) and run.has("grids") and run.has("grid_use")
+        assert store.open(run.run_id).plan.fields["quarot.seed" if "quarot" in name else "smoothquant.alpha"] is not None
+        assert make_method(run.plan.method, run.plan.fields).options() == run.plan.fields
+        assert np.isfinite(run.frame("errors")["error_sq"]).all()
