@@ -1,0 +1,49 @@
+"""A change of basis leaves the full-precision model as it is: towers, connectors, decoder and head of stock models, in float64."""
+
+from copy import deepcopy
+
+import pytest
+import torch
+from tiny_models import MODELS
+
+import morphoquant
+from morphoquant.core.layers import Component
+from morphoquant.core.spec import QuantSpec
+from morphoquant.methods.options import parse_method
+from morphoquant.quant.linear import quantized
+from morphoquant.quant.transform import Identity
+from morphoquant.runs.fitting import fit
+from morphoquant.runs.inputs import CalibrationInputs
+from morphoquant.store.run_store import RunStore
+
+METHODS = ["smoothquant", "osplus", "quarot", "awq:clip=false", "atom", "osplus+quarot"]
+
+
+def logits(model, batch):
+    with torch.no_grad():
+        return model(**{name: v.double() if v.is_floating_point() else v for name, v in batch.items()}).logits
+
+
+@pytest.fixture(scope="module", params=list(MODELS))
+def captured(request, tmp_path_factory):
+    """A tiny model in float64, its batch, its logits, and what a capture of it says."""
+    model, batch, _ = MODELS[request.param]()
+    run = morphoquant.capture(model, [batch], store=RunStore(tmp_path_factory.mktemp("cache")), keep_rows=16)
+    inputs = CalibrationInputs(run, model, list(Component))
+    wide = deepcopy(model).double()
+    return wide, batch, logits(wide, batch), inputs
+
+
+@pytest.mark.parametrize("text", METHODS)
+def test_logits_do_not_move(captured, text):
+    model, batch, before, inputs = captured
+    (fits,) = fit([(parse_method(text), QuantSpec.parse("w4a4-token"))], inputs)
+    changed = [name for name, found in fits.items() if not isinstance(found.transform, Identity)]
+    parts = {inputs.group(name, ()).component for name in changed}
+    assert Component.LANGUAGE in parts and len(parts) > 2, "decoder, a tower, and a connector or the head"
+    with quantized(model, fits, weights=False, activations=False):
+        after = logits(model, batch)
+    assert float((after - before).abs().max()) < 1e-9 * float(before.abs().max())
+    with quantized(model, fits):
+        assert float((logits(model, batch) - before).abs().max()) > 1e-3 * float(before.abs().max())
+    assert torch.equal(logits(model, batch), before)
