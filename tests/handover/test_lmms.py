@@ -6,7 +6,7 @@ import handover.needs_lmms  # noqa: F401
 import pytest
 import torch
 from fixtures.small_loaded import small_loaded
-from handover.conftest import SCOPE
+from handover.ground import SCOPE
 from handover.local_task import write_tasks
 from lmms_eval.evaluator import simple_evaluate
 from lmms_eval.models import get_model
@@ -34,7 +34,7 @@ def words(ground, method):
 
 
 def run(served, tasks, ground, **more):
-    manager = TaskManager("ERROR", include_path=str(ground.tasks), model_name="morphoquant")
+    manager = TaskManager("ERROR", str(ground.tasks), include_defaults=False, model_name="morphoquant")
     return simple_evaluate(model=served, tasks=tasks, task_manager=manager, bootstrap_iters=0, **more)
 
 

@@ -1,7 +1,7 @@
 import handover.needs_lmms  # noqa: F401
 import pytest
 from fixtures.small_loaded import small_loaded
-from handover.conftest import SCOPE
+from handover.ground import SCOPE
 from lmms_eval.utils import simple_parse_args_string
 
 from morphoquant.core.errors import MorphoQuantError
