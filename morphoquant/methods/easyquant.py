@@ -61,7 +61,9 @@ class EasyQuant(PlainMethod):
         x, root = search_rows(inputs.sample, self.rows)
         if not len(x) or not (spec.quantises_weights or spec.quantises_activations):
             return start
-        search = _Search(inputs, spec, x, root, torch.linspace(1, self.low, self.ratios).tolist() if self.ratios > 1 else [1.0])
+        search = CosineSearch(
+            inputs, spec, x, root, torch.linspace(1, self.low, self.ratios).tolist() if self.ratios > 1 else [1.0]
+        )
         found, best = start, search.score(start)
         for _ in range(self.rounds):
             found = search.activation(found)
@@ -69,7 +71,7 @@ class EasyQuant(PlainMethod):
         return found if search.score(found) > best else start
 
 
-class _Search:
+class CosineSearch:
     """The cosines of one group's outputs on the sample, and the two searches over them."""
 
     def __init__(self, inputs: GroupInputs, spec: QuantSpec, x: Tensor, root: Tensor, ratios: list[float]):

@@ -20,8 +20,9 @@ _CIRCULANTS = {
     29: ("--+-++---+++++", "-+-++---+--+++", "++-++-++++---+", "-+-+----++-++-"),
     43: ("---++--++++-+-+++-++-", "+---++++-+--+--++----", "++-+-++--+-+-++++-+--", "+-++++++----+-+--++-+"),
 }
-# Largest order used as one dense factor: a token costs this many multiply-accumulates a channel.
-LARGEST_FACTOR = 512
+# Largest order used as one dense factor: a token costs this many multiply-accumulates a channel. Blocks that leave channels of
+# other blocks apart are not worth as much.
+LARGEST_FACTOR, LARGEST_BLOCK_FACTOR = 512, 128
 
 
 @lru_cache(maxsize=64)
@@ -47,27 +48,33 @@ def hadamard(order: int) -> np.ndarray:
     return found
 
 
-def factors(channels: int, largest: int = LARGEST_FACTOR) -> tuple[int, int]:
-    """How `channels` splits into a dense factor m and a power of two p, with a Hadamard matrix of order m p.
+def factors(channels: int) -> tuple[int, int]:
+    """A dense factor m and a power of two p, such that there is a Hadamard matrix of order m p.
 
     Returns:
-        (m, p). Where no construction reaches such an m up to `largest`, m is 0, p is the largest power of two that divides
-        `channels`, and the best rotation is block-diagonal.
+        (m, p) with m p equal to `channels` and m at most `LARGEST_FACTOR` where a construction reaches it. Else m p is the
+        largest order that divides `channels`, with m at most `LARGEST_BLOCK_FACTOR`: rotations are then block-diagonal.
     """
-    power = channels & -channels
-    dense = channels // power
+    if found := _split(channels, LARGEST_FACTOR):
+        return found
+    smaller = (size for size in range(channels // 2, 0, -1) if channels % size == 0)
+    return next(found for size in smaller if (found := _split(size, LARGEST_BLOCK_FACTOR)))
+
+
+def _split(order: int, largest: int) -> tuple[int, int] | None:
+    """(m, p) with m p equal to `order` and the smallest m that is built; None without one up to `largest`."""
+    power = order & -order
+    dense = order // power
     if dense == 1:
         return 1, power
-    while power > 1:
+    while power > 1 and dense * 2 <= largest:
         dense, power = dense * 2, power // 2
-        if dense > largest:
-            break
         try:
             hadamard(dense)
         except ValueError:
             continue
         return dense, power
-    return 0, channels & -channels
+    return None
 
 
 def _prime(number: int) -> bool:

@@ -72,8 +72,8 @@ class Rotation:
 def random_rotation(channels: int, seed: int) -> Rotation:
     """The randomised Hadamard transform of QuaRot.
 
-    The order is that of a Hadamard matrix m 2^p where one is built (`quant.hadamard`). Where none is, H is block-diagonal with
-    blocks of the largest power of two that divides `channels`; at an odd width only signs are left.
+    H is a Hadamard matrix of order m 2^p where one is built (`quant.hadamard`). Where none is, H is block-diagonal with blocks
+    of the largest order that divides `channels`; at an odd width only signs are left.
 
     Args:
         channels: K.

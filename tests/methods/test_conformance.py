@@ -38,7 +38,7 @@ VARIANTS = {
 COMBINED = ["smoothquant+mdqfo", "quarot+mdqfo", "quarot:seed=2+dabc:lam=1", "awq:clip=false+gptq", "gptq+morphoquant"]
 COMBINED += ["osplus+quarot+gptq+mdqfo", "smoothquant+atom", "smoothquant+llm_int8"]
 TEXTS = [text for name in METHODS for text in VARIANTS.get(name, [name])] + COMBINED
-SPECS = ["w4a4", "w4a8-g16", "w2a2", "w4a4-nf4", "w16a4", "w8a16", "w4a4-token", "w8a8-tensor"]
+SPECS = ["w4a4", "w4a8-g16", "w2a2", "w4a4-nf4", "w16a4", "w8a16", "w4a4-token", "w8a8-tensor", "w3a8-g8-token"]
 FORMATS = ["w4a4-mxfp4", "w4a4-nvfp4", "w4a4-hif4", "w8a8-e4m3", "w8a8-e5m2", "w8a8-hif8", "w4a4-nf4-amxfp4", "w4a8-hif4"]
 USED_BY = {
     Need.EXTREMES: {"count", "min", "max"},

@@ -9,7 +9,7 @@ from made_groups import draw, group
 
 from morphoquant.core.errors import SpecError
 from morphoquant.core.spec import QuantSpec
-from morphoquant.methods.easyquant import _Search
+from morphoquant.methods.easyquant import CosineSearch
 from morphoquant.methods.gptq import quadratic_error
 from morphoquant.methods.gptq_rounding import Rounding, rounded_by_hessian
 from morphoquant.methods.options import parse_method
@@ -187,14 +187,14 @@ def test_group_split_and_masked_quantisers_are_token_quantisers_of_their_parts()
 @settings(max_examples=15, deadline=None)
 def test_easyquant_is_not_worse_than_where_it_starts(seed, spec):
     inputs, parsed = correlated(seed, rows=100), QuantSpec.parse(spec)
-    search = _Search(inputs, parsed, *search_rows(inputs.sample, 256), [1.0])
+    search = CosineSearch(inputs, parsed, *search_rows(inputs.sample, 256), [1.0])
     assert search.score(fit("easyquant", inputs, spec)) >= search.score(fit("rtn", inputs, spec))
 
 
 def test_easyquant_gains_on_heavy_tails_and_changes_nothing_without_a_search():
     inputs = group(draw(rows=300))
     parsed = QuantSpec.parse("w3a3-token")
-    search = _Search(inputs, parsed, *search_rows(inputs.sample, 256), [1.0])
+    search = CosineSearch(inputs, parsed, *search_rows(inputs.sample, 256), [1.0])
     assert search.score(fit("easyquant", inputs, "w3a3-token")) > search.score(fit("rtn", inputs, "w3a3-token")) + 0.005
     start, nearest = fit("easyquant:ratios=1", inputs, "w4a4"), fit("rtn", inputs, "w4a4")
     assert all(torch.equal(start.weights[layer], nearest.weights[layer]) for layer in start.weights)
