@@ -1,4 +1,4 @@
-"""A change of basis leaves the full-precision model as it is: towers, connectors, decoder and head of stock models, in float64."""
+"""A change of basis leaves the full-precision logits as they are: towers, connectors, decoder and head of stock models."""
 
 from copy import deepcopy
 
@@ -16,7 +16,7 @@ from morphoquant.runs.fitting import fit
 from morphoquant.runs.inputs import CalibrationInputs
 from morphoquant.store.run_store import RunStore
 
-METHODS = ["smoothquant", "osplus", "quarot", "awq:clip=false", "atom", "osplus+quarot"]
+METHODS = ["smoothquant", "osplus:shift=always", "quarot", "awq:clip=false", "atom", "osplus:shift=always+quarot"]
 
 
 def logits(model, batch):

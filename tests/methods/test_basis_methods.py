@@ -22,7 +22,7 @@ from morphoquant.quant.linear import QuantizedLinear
 from morphoquant.quant.rotation import random_rotation
 from morphoquant.quant.transform import Identity, composed
 
-BASIS = ["smoothquant", "osplus", "awq", "quarot", "atom"]
+BASIS = ["smoothquant", "osplus:shift=always", "awq", "quarot", "atom"]
 
 
 def fit(text, inputs, spec):
@@ -67,7 +67,7 @@ def test_smoothquant_shares_the_width_out(inputs):
 
 
 def test_osplus_centres_every_channel_and_its_first_threshold_scales_nothing(inputs):
-    shift = fit("osplus:steps=1", inputs, "w4a4-token").transform
+    shift = fit("osplus:steps=1,shift=always", inputs, "w4a4-token").transform
     assert isinstance(shift, Shift)
     centred = in_basis(inputs, shift).summary
     np.testing.assert_allclose(centred.max, -centred.min, atol=1e-12)
@@ -76,11 +76,24 @@ def test_osplus_centres_every_channel_and_its_first_threshold_scales_nothing(inp
 
 @given(seed=st.integers(0, 10**6), spec=st.sampled_from(["w4a4-token", "w4a4-tensor", "w4a8-g8-token", "w4a4", "w3a16"]))
 @settings(max_examples=15, deadline=None)
-def test_osplus_is_not_worse_than_the_shift_alone(seed, spec):
+def test_osplus_is_not_worse_than_rounding_to_nearest_nor_than_the_shift_alone(seed, spec):
     inputs, parsed = noisy(seed), QuantSpec.parse(spec)
     rows = search_rows(inputs.sample, 256)
-    searched, plain = (parse_method(text).fit(inputs, parsed).transform for text in ("osplus", "osplus:steps=1"))
-    assert output_error(searched, inputs, parsed, *rows) <= output_error(plain, inputs, parsed, *rows)
+    texts = ("osplus", "osplus:shift=never", "osplus:shift=always", "osplus:steps=1,shift=always")
+    searched, unshifted, shifted, centred = (
+        output_error(parse_method(text).fit(inputs, parsed).transform, inputs, parsed, *rows) for text in texts
+    )
+    assert searched <= unshifted <= output_error(Identity(), inputs, parsed, *rows)
+    assert searched <= shifted <= centred
+
+
+def test_osplus_leaves_channels_whose_extreme_is_a_single_token_where_they_are():
+    """An attention sink moves the middle of the range away from all other tokens."""
+    x = np.random.default_rng(0).normal(0, 1, (200, 24))
+    x[0, :8] = 500
+    inputs = group(x.astype(np.float32))
+    found = fit("osplus", inputs, "w4a4-token").transform
+    assert float(found.input(torch.zeros(1, 24)).abs().max()) == 0, "no shift"
 
 
 def total(fit_, inputs, weights=None):

@@ -29,7 +29,7 @@ VARIANTS = {
     "easyquant": ["easyquant", "easyquant:rounds=1,ratios=1"],
     "gptq": ["gptq", "gptq:act_order=true"],
     "llm_int8": ["llm_int8", "llm_int8:threshold=20"],
-    "osplus": ["osplus", "osplus:steps=1"],
+    "osplus": ["osplus", "osplus:shift=always", "osplus:shift=never,steps=1"],
     "quarot": ["quarot", "quarot:seed=3,clip=0.9"],
     "smoothquant": ["smoothquant", "smoothquant:alpha=0.8"],
     "zeroquant": ["zeroquant", "zeroquant:group=16"],

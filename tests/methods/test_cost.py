@@ -25,7 +25,7 @@ def test_transforms_cost_what_they_run_online(inputs, down):
     turned = cost("quarot", inputs, "w4a4-token")
     assert turned.extra_macs == 32 * 5 and turned.extra_bytes == 32 * 2 and turned.deployable
     assert turned.extra_share == pytest.approx(32 * 5 / (32 * 12))
-    shifted = cost("osplus:steps=1", inputs, "w4a4-token")
+    shifted = cost("osplus:steps=1,shift=always", inputs, "w4a4-token")
     assert shifted.extra_macs == 32 and shifted.extra_bytes == (32 + 12) * 2
 
 

@@ -199,7 +199,9 @@ def test_number_formats_leave_no_grids_and_say_what_is_clipped_and_bypassed(mode
 
 def test_outputs_are_judged_in_the_basis_of_the_model_and_the_run_says_what_it_cost(model, setting):
     """Every method has the same signal, whatever basis it quantises in."""
-    runs = measured(model, setting, "rtn@w4a4-token", "osplus@w4a4-token", "quarot@w4a4-token", "llm_int8@w4a4-token")
+    runs = measured(
+        model, setting, "rtn@w4a4-token", "osplus:shift=always@w4a4-token", "quarot@w4a4-token", "llm_int8@w4a4-token"
+    )
     signals = [run.frame("errors", where={"tap": "output", "source": "both"})["signal_sq"].sum() for run in runs]
     assert signals == pytest.approx([signals[0]] * 4, rel=1e-12)
     plain, shifted, turned, mixed = (run.header.summary["cost"] for run in runs)
@@ -208,7 +210,7 @@ def test_outputs_are_judged_in_the_basis_of_the_model_and_the_run_says_what_it_c
     assert turned["extra_macs_percent"] > shifted["extra_macs_percent"] / 10 and mixed["deployable"]
 
 
-@pytest.mark.parametrize("text", ["smoothquant", "osplus", "quarot", "atom", "awq:clip=false"])
+@pytest.mark.parametrize("text", ["smoothquant", "osplus:shift=always", "quarot", "atom", "awq:clip=false"])
 def test_a_change_of_basis_leaves_the_full_precision_model_as_it_is(model, setting, text):
     """Also with towers and connectors: the last hidden states in float64."""
     _, run = setting
