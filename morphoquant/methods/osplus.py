@@ -10,11 +10,10 @@ from torch import Tensor
 from morphoquant.core.errors import SpecError
 from morphoquant.core.spec import QuantSpec
 from morphoquant.methods.base import METHODS, GroupInputs, Need
-from morphoquant.methods.basis import in_basis
 from morphoquant.methods.folding import scale_folds
+from morphoquant.methods.output_error import output_error
 from morphoquant.methods.plain import BasisMethod
 from morphoquant.methods.rows import search_rows
-from morphoquant.methods.rtn import RTN
 from morphoquant.quant.channelwise import Scale, Shift
 from morphoquant.quant.transform import Transform, composed
 
@@ -86,28 +85,6 @@ def _scaled(reach: Tensor, steps: int, before: list[Transform], folds: bool) -> 
     lowest = max(float(reach[reach > 0].min()), widest / 1000)
     thresholds = [widest * (lowest / widest) ** (step / (steps - 1)) for step in range(1, steps)]
     return [composed(before), *(composed([*before, Scale((reach / t).clamp_min(1.0), folds)]) for t in thresholds)]
-
-
-def output_error(transform: Transform, inputs: GroupInputs, spec: QuantSpec, x: Tensor, root: Tensor) -> float:
-    """Mean squared error of the outputs of all linears of a group, rounded to nearest after `transform`.
-
-    Args:
-        transform: the change of basis.
-        inputs: the group, before it.
-        spec: how input and weights are rounded.
-        x: rows before it [n, K].
-        root: root of each row's share [n, 1].
-    """
-    found = RTN().fit(in_basis(inputs, transform), spec)
-    turned = transform.input(x)
-    used = turned if found.activation is None else found.activation.quantize(turned).to(x.dtype)
-    error = 0.0
-    for layer, w in inputs.weights.items():
-        exact = transform.weight(w).to(x.dtype)
-        # The constant of a shift is exact and on both sides.
-        off = (used * root) @ found.weights[layer].to(x.dtype).T - (turned * root) @ exact.T
-        error += float(off.double().square().sum())
-    return error
 
 
 METHODS.add("osplus", OSPlus)

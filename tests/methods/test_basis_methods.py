@@ -14,7 +14,7 @@ from morphoquant.core.spec import QuantSpec
 from morphoquant.methods.awq import candidate, weight_error
 from morphoquant.methods.basis import in_basis
 from morphoquant.methods.options import parse_method
-from morphoquant.methods.osplus import output_error
+from morphoquant.methods.output_error import output_error
 from morphoquant.methods.rows import search_rows
 from morphoquant.methods.weights import fit_weights
 from morphoquant.quant.channelwise import Permutation, Scale, Shift
@@ -64,6 +64,16 @@ def test_smoothquant_shares_the_width_out(inputs):
     assert half.folds and not fit("smoothquant", replace(inputs, role="o_proj"), "w8a8-token").transform.folds
     with pytest.raises(SpecError, match="alpha cannot be 1.5"):
         parse_method("smoothquant:alpha=1.5")
+
+
+@given(seed=st.integers(0, 10**6), spec=st.sampled_from(["w4a4-token", "w8a8-tensor", "w4a8-g8-token", "w3a16"]))
+@settings(max_examples=10, deadline=None)
+def test_a_searched_alpha_is_not_worse_than_any_that_was_tried(seed, spec):
+    inputs, parsed = noisy(seed), QuantSpec.parse(spec)
+    rows = search_rows(inputs.sample, 256)
+    texts = ["smoothquant:search=true", "smoothquant:alpha=0.25", "smoothquant", "smoothquant:alpha=0.9"]
+    errors = [output_error(parse_method(text).fit(inputs, parsed).transform, inputs, parsed, *rows) for text in texts]
+    assert errors[0] <= min(errors[1:])
 
 
 def test_osplus_centres_every_channel_and_its_first_threshold_scales_nothing(inputs):

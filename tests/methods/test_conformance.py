@@ -31,7 +31,7 @@ VARIANTS = {
     "llm_int8": ["llm_int8", "llm_int8:threshold=20"],
     "osplus": ["osplus", "osplus:shift=always", "osplus:shift=never,steps=1"],
     "quarot": ["quarot", "quarot:seed=3,clip=0.9"],
-    "smoothquant": ["smoothquant", "smoothquant:alpha=0.8"],
+    "smoothquant": ["smoothquant", "smoothquant:search=true"],
     "zeroquant": ["zeroquant", "zeroquant:group=16"],
     "morphoquant": ["morphoquant", "morphoquant:variant=paper", "morphoquant:variant=arxiv", "morphoquant:bypass_penalty=0.5"],
 }
