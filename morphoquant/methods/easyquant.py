@@ -31,8 +31,8 @@ class EasyQuant(PlainMethod):
     Fails when: channels of the input need different clipping: one ratio serves them all. When the sample is small against the
         number of outputs.
 
-    Source: Wu et al. 2020, EasyQuant (arXiv 2006.16669), equations 3 to 6. The paper also tries scales above the range, up to
-        twice it, which clip nothing and round coarser; they are left out.
+    Source: Wu et al. 2020, EasyQuant (arXiv 2006.16669), section 3: scales optimised in turn for the cosine. The paper also
+        tries scales above the range, up to twice it, which clip nothing and round coarser; they are left out.
 
     Attributes:
         ratios: ratios tried on either side, evenly spaced from 1 down to `low`.

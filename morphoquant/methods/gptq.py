@@ -30,7 +30,7 @@ class GPTQ(PlainMethod):
     Fails when: the sample has fewer rows than channels, so that most of H is damping; when H was measured on other tokens than
         those in use: the errors then add up. Activations are rounded to nearest.
 
-    Source: Frantar et al. 2023, GPTQ (arXiv 2210.17323), equations 2 to 5 and algorithm 1. Inputs are those of the
+    Source: Frantar et al. 2023, GPTQ (arXiv 2210.17323), algorithm 1. Inputs are those of the
         full-precision model, not of one quantised up to this layer. An output channel keeps its rounding to nearest where
         that has the smaller error on the sample.
 

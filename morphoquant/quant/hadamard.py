@@ -3,7 +3,7 @@
 Powers of two by Sylvester's doubling; other orders by Paley's two constructions from squares modulo a prime, and by
 Williamson's from four symmetric circulants where Paley's do not reach.
 
-Source: Paley 1933, "On orthogonal matrices", lemmas 2 and 4; Williamson 1944, "Hadamard's determinant theorem and the sum of
+Source: Paley 1933, "On orthogonal matrices"; Williamson 1944, "Hadamard's determinant theorem and the sum of
 four squares". The circulants below were found by matching power spectra, the last with a cyclotomic subgroup held fixed.
 """
 
