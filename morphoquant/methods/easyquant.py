@@ -31,7 +31,7 @@ class EasyQuant(PlainMethod):
     Fails when: channels of the input need different clipping: one ratio serves them all. When the sample is small against the
         number of outputs.
 
-    Source: Wu et al. 2020, EasyQuant (arXiv 2006.16669), section 3: scales optimised in turn for the cosine. The paper also
+    Source: Wu et al. 2020, EasyQuant (arXiv 2006.16669): scales optimised in turn for the cosine. The paper also
         tries scales above the range, up to twice it, which clip nothing and round coarser; they are left out.
 
     Attributes:

@@ -34,7 +34,7 @@ class OSPlus(BasisMethod):
     Fails when: ranges are set by rare tokens such as attention sinks: their middle is then far from the bulk, and shifting by
         it does great harm; where one range a channel is in use, only the shift can help.
 
-    Source: Wei et al. 2023, Outlier Suppression+ (arXiv 2304.09145), section 4: shifting, scaling, and the search of t. The
+    Source: Wei et al. 2023, Outlier Suppression+ (arXiv 2304.09145): shifting, scaling, and the search of t. The
         paper measures the error after attention or the gated product and takes at least 100 thresholds, evenly spaced; here it
         is the error of the linears themselves, and thresholds are spaced by ratios, from the widest channel to the narrowest
         or a thousandth. Its code shifts models with LayerNorm and leaves those with RMSNorm unshifted; here the error decides,

@@ -27,7 +27,7 @@ class QuaRot(BasisMethod):
     Fails when: one static range a channel was enough, since it then mixes quiet channels with loud ones; when K is odd, and
         little can be mixed; when one token is far larger than all others, which no rotation of channels helps.
 
-    Source: Ashkboos et al. 2024, QuaRot (arXiv 2404.00456), section 4.
+    Source: Ashkboos et al. 2024, QuaRot (arXiv 2404.00456): randomised Hadamard transforms.
 
     Attributes:
         seed: of the signs.

@@ -26,7 +26,7 @@ class ZeroQuant(PlainMethod):
     Cost: none; 16 bits of scale a group, and a maximum over each token at run time.
     Fails when: single channels of the input are far larger than all others of their token.
 
-    Source: Yao et al. 2022, ZeroQuant (arXiv 2206.01861), section 4.1. Its layer-by-layer distillation is not part of
+    Source: Yao et al. 2022, ZeroQuant (arXiv 2206.01861): its fine-grained scheme. Its layer-by-layer distillation is not part of
         this.
 
     Attributes:

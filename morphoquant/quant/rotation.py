@@ -79,7 +79,7 @@ def random_rotation(channels: int, seed: int) -> Rotation:
         channels: K.
         seed: of the signs.
 
-    Source: Ashkboos et al. 2024, QuaRot (arXiv 2404.00456), section 4; Tseng et al. 2024, QuIP#, for the random signs.
+    Source: Ashkboos et al. 2024, QuaRot (arXiv 2404.00456); Tseng et al. 2024, QuIP#, for the random signs.
     """
     signs = torch.from_numpy(np.random.default_rng([seed, channels]).choice([-1.0, 1.0], channels))
     dense, power = factors(channels)
