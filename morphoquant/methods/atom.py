@@ -34,8 +34,8 @@ class Atom(PlainMethod):
     Cost: none for calibration; at run time a gather of channels, and 8 bits in place of fewer for the outliers' weights.
     Fails when: more channels are wide than have 8 bits; when inputs are narrow, so that the outliers are a large share.
 
-    Source: Zhao et al. 2024, Atom (arXiv 2310.19102): mixed precision, group and dynamic quantisation. Weights are rounded to nearest here; the paper
-        uses GPTQ.
+    Source: Zhao et al. 2024, Atom (arXiv 2310.19102): mixed precision, groups, dynamic quantisation. Weights are rounded to
+        nearest here; the paper uses GPTQ.
 
     Attributes:
         outliers: channels in 8 bits, at most.
