@@ -58,7 +58,8 @@ def test_bits_with_the_share_of_the_scales():
     assert {name: round(bits_per_weight(name), 3) for name in wanted} == wanted
 
 
-@pytest.mark.parametrize("name", [name for name in FORMATS if name != "hif4"])
+# Not HiF4, whose scale may change, nor NVFP4 alone, whose scale of a small block is a subnormal E4M3 with few bits.
+@pytest.mark.parametrize("name", [name for name in FORMATS if name not in ("hif4", "nvfp4 alone")])
 @settings(deadline=None, max_examples=50)
 @given(seed=seeds, width=st.integers(1, 100))
 def test_rounding_twice_is_rounding_once(name, seed, width):
