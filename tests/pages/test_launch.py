@@ -4,6 +4,9 @@ import pytest
 
 from morphoquant.cli import parser
 from morphoquant.core.errors import MorphoQuantError
+from morphoquant.core.spec import QuantSpec
+from morphoquant.methods.catalog import METHODS
+from morphoquant.methods.options import parse_method
 from morphoquant.ui import launch
 
 
@@ -65,3 +68,26 @@ def test_other_words_that_cannot_be_are_refused(capture, methods, specs):
 
 def test_a_command_line_is_shown_as_it_is_typed():
     assert launch.shown(launch.demo_command()) == "python -m morphoquant demo --no-dashboard"
+
+
+def test_every_method_is_offered_and_all_that_is_offered_can_be_read():
+    offered = [parse_method(text) for text in launch.METHODS]
+    assert {part for text in launch.METHODS for part in text.partition(":")[0].split("+")} == set(METHODS)
+    assert len(offered) == len(launch.METHODS)
+    assert all(str(QuantSpec.parse(text)) == text for text in launch.SPECS)
+
+
+def test_answer_words_are_read_as_meant():
+    args = _read(launch.matrix_command(["rtn", "gptq+morphoquant"], ["w4a8"], 7))
+    assert (args.verb, args.name, args.items, args.spec) == ("evaluate", "demo", 7, ["w4a8"])
+    assert args.method == ["rtn", "gptq+morphoquant"] and args.calibrate_on == ["text", "image", "audio", "video", "all"]
+    args = _read(launch.sensitivity_command("mdqfo", "w8a8", 3))
+    assert (args.verb, args.name, args.method, args.spec, args.items) == ("sensitivity", "demo", "mdqfo", "w8a8", 3)
+    assert _read(launch.evaluate_command([], [], 5)).method == []
+
+
+@pytest.mark.parametrize("make", [launch.evaluate_command, launch.matrix_command])
+@pytest.mark.parametrize(("methods", "specs"), [(["--evil"], ["w4a4"]), (["rtn"], ["w99"]), (["rtn"], []), (["a b"], ["w4a4"])])
+def test_answer_words_that_cannot_be_are_refused(make, methods, specs):
+    with pytest.raises(MorphoQuantError):
+        make(methods, specs)
