@@ -80,9 +80,18 @@ def test_methods_answer_differently_and_media_are_looked_at(answers):
     assert len(set(answers[None])) > 4
 
 
-def test_both_interfaces_answer_alike(ground, answers):
-    simple = run(ServedSimple(small_loaded(), **words(ground, "rtn")), ["local_words"], ground)
-    assert said(simple, "local_words") == answers["rtn"]
+@pytest.mark.parametrize("served", [ServedSimple, ServedChat])
+def test_a_task_without_messages_of_its_own_is_answered_alike(ground, answers, served):
+    found = run(served(small_loaded(), **words(ground, "rtn")), ["local_words"], ground)
+    assert said(found, "local_words") == answers["rtn"]
+
+
+def test_media_that_lmms_eval_cannot_put_into_messages_point_to_the_other_interface(ground, tmp_path):
+    folder = write_tasks(tmp_path, ground.items)
+    with (folder / "functions.py").open("a") as functions:
+        functions.write("\n\nclass Decoder: ...\n\n\ndef to_visual(doc):\n    return [Decoder()]\n")
+    with pytest.raises(BatchError, match="Unsupported visual type: .*Decoder.*: add --force_simple"):
+        run(ServedChat(small_loaded()), ["local_words"], _with(ground, folder))
 
 
 @pytest.mark.parametrize("method", [None, "rtn"])
