@@ -18,6 +18,7 @@ from morphoquant.store.run_store import check_run_id
 NOTHING = "none"
 _RUN = ("capture", "run", "before", "evaluation", "against", "sensitivity")
 _RUNS = ("runs", "evaluations")
+_NAMES = ("layer", "component", "published")
 _MEASURE = "measure."
 _NAME = re.compile(r"[a-z0-9_]{1,60}")
 Query = Mapping[str, Sequence[str]]
@@ -42,6 +43,7 @@ class Address:
         evaluations: evaluate runs that stand beside it, empty for all that may.
         sensitivity: sensitivity run, absent for the newest.
         subjects: subjects of questions that are shown, empty for all.
+        published: published table, absent for the first.
         measures: (view, measure) pairs that differ from the view's default.
     """
 
@@ -59,6 +61,7 @@ class Address:
     evaluations: tuple[str, ...] = ()
     sensitivity: str | None = None
     subjects: tuple[str, ...] = ()
+    published: str | None = None
     measures: tuple[tuple[str, str], ...] = ()
 
     def measure(self, view: str) -> str | None:
@@ -86,7 +89,7 @@ class Address:
 
     def to_query(self) -> dict[str, list[str]]:
         """Query parameters; what stands at its default is left out."""
-        single = {name: getattr(self, name) for name in (*_RUN, "layer", "component")}
+        single = {name: getattr(self, name) for name in (*_RUN, *_NAMES)}
         query = {key: [value] for key, value in single.items() if value is not None}
         query |= {name: list(found) for name in _RUNS if (found := getattr(self, name))}
         if self.subjects:
@@ -116,8 +119,7 @@ class Address:
             **{name: _run_id(query, name) for name in _RUN},
             **{name: tuple(dict.fromkeys(check_run_id(value) for value in query.get(name, ()))) for name in _RUNS},
             subjects=tuple(dict.fromkeys(_subject(value) for value in query.get("subject", ()))),
-            layer=_last(query, "layer"),
-            component=_last(query, "component"),
+            **{name: _last(query, name) for name in _NAMES},
             modalities=tuple(dict.fromkeys(_modality(value) for value in query.get("modality", ()))),
             first=_last(query, "first") == "1",
             channel=_channel(_last(query, "channel")),
@@ -129,7 +131,7 @@ class Address:
 
 def owns(key: str) -> bool:
     """Whether a query parameter is one of an address."""
-    own = (*_RUN, *_RUNS, "layer", "component", "modality", "first", "channel", "subject")
+    own = (*_RUN, *_RUNS, *_NAMES, "modality", "first", "channel", "subject")
     return key in own or (key.startswith(_MEASURE) and bool(_NAME.fullmatch(key[len(_MEASURE) :])))
 
 

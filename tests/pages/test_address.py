@@ -28,6 +28,7 @@ _ADDRESSES = st.builds(
     evaluations=st.lists(_RUN.filter(bool), unique=True, max_size=3).map(tuple),
     sensitivity=_RUN,
     subjects=st.lists(st.sampled_from(SUBJECTS), unique=True).map(tuple),
+    published=st.none() | st.from_regex(r"[a-z0-9-]{1,30}", fullmatch=True),
     measures=st.dictionaries(st.from_regex(r"[a-z_]{1,12}", fullmatch=True), st.sampled_from(["absmax", "kurtosis"])).map(
         lambda chosen: tuple(sorted(chosen.items()))
     ),
