@@ -6,10 +6,22 @@ import sys
 from pathlib import Path
 
 from morphoquant import __version__
-from morphoquant.commands import capture, compare, dashboard, demo, evaluate, export, progress, quantize, runs, sensitivity
+from morphoquant.commands import (
+    capture,
+    compare,
+    dashboard,
+    demo,
+    evaluate,
+    export,
+    methods,
+    progress,
+    quantize,
+    runs,
+    sensitivity,
+)
 from morphoquant.core.errors import MorphoQuantError
 
-VERBS = (demo, capture, quantize, evaluate, sensitivity, compare, export, runs, dashboard)
+VERBS = (demo, capture, quantize, evaluate, sensitivity, compare, export, methods, runs, dashboard)
 CACHE = "MORPHOQUANT_CACHE"
 
 

@@ -87,9 +87,13 @@ def describe_method(method: Method) -> str:
     for field in fields(method):
         value = getattr(method, field.name)
         if field.default is MISSING or value != field.default:
-            written = ("+".join(value) or "none") if isinstance(value, tuple) else str(value).lower()
-            pairs.append(f"{field.name}={written}")
+            pairs.append(f"{field.name}={written(value)}")
     return method.name + (":" + ",".join(pairs) if pairs else "")
+
+
+def written(value: Any) -> str:
+    """A field's value as `parse_method` reads it."""
+    return ("+".join(value) or "none") if isinstance(value, list | tuple) else str(value).lower()
 
 
 def _kinds(cls: type[Method]) -> dict[str, Any]:
