@@ -2,6 +2,7 @@
 
 import json
 
+from morphoquant.commands import words
 from morphoquant.core.errors import CompareError
 
 FORMATS = ("text", "csv", "md", "tex", "json")
@@ -24,6 +25,7 @@ def add(verbs, shared) -> None:
     verb.add_argument(
         "--with-first", action="store_true", help="take in the first token of each sequence, where attention sinks live"
     )
+    words.add_names(verb)
     verb.set_defaults(run=run)
 
 

@@ -35,6 +35,7 @@ def add(verbs, shared) -> None:
     )
     verb.add_argument("--no-control", dest="control", action="store_false", help="do not ask again with the media of other items")
     verb.add_argument("--json", action="store_true", help="print the results as JSON")
+    words.add_names(verb)
     verb.set_defaults(run=run)
 
 

@@ -26,6 +26,7 @@ def add(verbs, shared) -> None:
     )
     verb.add_argument("--spec", nargs="+", default=["w4a4"], help=f"specs: {SPEC_FORM} (default: w4a4)")
     verb.add_argument("--json", action="store_true", help="print the finished runs' headers as JSON")
+    words.add_names(verb)
     verb.set_defaults(run=run)
 
 

@@ -2,7 +2,7 @@
 
 import json
 
-from morphoquant.commands import asking
+from morphoquant.commands import asking, words
 from morphoquant.core.spec import SPEC_FORM
 
 
@@ -23,6 +23,7 @@ def add(verbs, shared) -> None:
     verb.add_argument("--spec", default="w4a4", help=f"spec: {SPEC_FORM} (default: w4a4)")
     verb.add_argument("--top", type=int, default=20, help="groups to print (default: 20)")
     verb.add_argument("--json", action="store_true", help="print the whole ranking as JSON")
+    words.add_names(verb)
     verb.set_defaults(run=run)
 
 

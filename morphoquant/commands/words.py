@@ -1,5 +1,8 @@
 """Words that several verbs share, and the defaults of the demo. No engine here: `--help` and `runs` answer at once."""
 
+from morphoquant.core.offered import EXAMPLES, NAMES, SPECS
+from morphoquant.core.spec import SPEC_FORM
+
 CALIBRATION, EVALUATION = "demo-calibration", "demo-evaluation"
 CALIBRATION_SAMPLES, EVALUATION_SAMPLES = 45, 15  # three rounds and one round of all kinds
 
@@ -48,6 +51,18 @@ def add_server_words(verb) -> None:
     verb.add_argument("--port", type=int, default=8501, help="port of the dashboard (default: 8501)")
     verb.add_argument("--address", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine only)")
     verb.add_argument("--headless", action="store_true", help="do not open a browser")
+
+
+def add_names(verb) -> None:
+    """Adds sections to the help that name every method and number format."""
+    verb.add_argument_group(
+        "methods",
+        f"{', '.join(NAMES)}; with fields as name:field=value,... and combined with +, such as {', '.join(EXAMPLES)}. "
+        "What each does, needs and costs: python -m morphoquant methods NAME.",
+    )
+    verb.add_argument_group(
+        "specs", f"{SPEC_FORM}; bits from 2 to 8, or 16 for none; nf4 is for weights alone. For example: {', '.join(SPECS)}."
+    )
 
 
 def pairs(args) -> list[tuple]:

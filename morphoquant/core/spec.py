@@ -26,7 +26,7 @@ ACTIVATION_FORMATS = tuple(name for name in WEIGHT_FORMATS if name != "nf4")
 FULL_PRECISION_BITS = 16
 
 # How a spec is written, for the help of commands.
-SPEC_FORM = "w<bits>a<bits>[-g<group>][-<format>][-token|-tensor], formats nf4, mxfp4, nvfp4, hif4, e4m3, e5m2, hif8"
+SPEC_FORM = f"w<bits>a<bits>[-g<group>][-<format>][-token|-tensor], formats {', '.join(FORMAT_BITS)}"
 
 _EXPECTED = (
     "expected w<bits>a<bits> with bits from 2 to 8 or 16, then any of -g<group>, -token, -tensor, -channel and a format "

@@ -12,16 +12,6 @@ from morphoquant.store.run_store import check_run_id
 
 _PROGRAM = [sys.executable, "-m", "morphoquant"]
 _METHOD = re.compile(r"[a-z][a-z0-9_]*(:[A-Za-z0-9_.,=+-]+)?(\+[a-z][a-z0-9_]*(:[A-Za-z0-9_.,=+-]+)?)*")
-# Written out, because methods are found by importing torch, which the dashboard does not; a test holds it to the registry.
-METHODS = (
-    *("rtn", "dabc", "mdqfo", "morphoquant", "morphoquant:variant=paper"),
-    *("smoothquant", "osplus", "awq", "quarot", "gptq", "llm_int8", "zeroquant", "atom", "easyquant"),
-    *("smoothquant+quarot+gptq", "gptq+morphoquant"),
-)
-SPECS = (
-    *("w4a4", "w4a8", "w8a8", "w4a16", "w4a4-g128", "w4a4-token", "w4a4-nf4"),
-    *("w4a4-mxfp4", "w4a4-nvfp4", "w4a4-hif4", "w8a8-hif8", "w8a8-e4m3"),
-)
 
 
 def demo_command() -> list[str]:

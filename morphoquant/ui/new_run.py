@@ -5,6 +5,8 @@ from collections.abc import Callable
 import streamlit as st
 
 from morphoquant.core.errors import MorphoQuantError
+from morphoquant.core.offered import METHODS, SPECS
+from morphoquant.core.spec import SPEC_FORM
 from morphoquant.ui import jobs, launch, session
 from morphoquant.ui.job_panel import job_panel
 from morphoquant.ui.labels import run_labels
@@ -126,8 +128,8 @@ def _rank() -> list[str]:
     )
     method, spec = st.columns(2)
     return launch.sensitivity_command(
-        method.selectbox("Method", launch.METHODS, launch.METHODS.index("morphoquant"), key="job_method"),
-        spec.selectbox("Spec", launch.SPECS, key="job_spec"),
+        method.selectbox("Method", METHODS, METHODS.index("morphoquant"), key="job_method"),
+        spec.selectbox("Spec", SPECS, key="job_spec"),
         _items(6, "The job tells first how many forwards it will take."),
     )
 
@@ -139,7 +141,7 @@ def _items(usual: int, meaning: str) -> int:
 def _methods_and_specs(job: str, *usual: str) -> tuple[list[str], list[str]]:
     methods = st.multiselect(
         "Methods",
-        launch.METHODS,
+        METHODS,
         list(usual),
         key=f"{job}_methods",
         accept_new_options=True,
@@ -147,10 +149,10 @@ def _methods_and_specs(job: str, *usual: str) -> tuple[list[str], list[str]]:
     )
     specs = st.multiselect(
         "Specs",
-        launch.SPECS,
+        SPECS,
         ["w4a4"],
         key=f"{job}_specs",
         accept_new_options=True,
-        help="w<bits>a<bits>[-g<group>][-nf4][-token|-tensor]",
+        help=SPEC_FORM,
     )
     return methods, specs

@@ -1,6 +1,7 @@
 """The command line end to end on a made-up cache: what it prints, what it refuses, and with which exit code."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +11,10 @@ import pytest
 
 from morphoquant.cli import main, parser
 from morphoquant.commands.progress import PROGRESS_FILE, Clock, FileProgress
+from morphoquant.core import offered
+from morphoquant.core.spec import FORMAT_BITS
 
-VERBS = ("demo", "capture", "quantize", "compare", "export", "runs", "dashboard")
+VERBS = ("demo", "capture", "quantize", "compare", "export", "methods", "runs", "dashboard")
 
 
 @pytest.fixture
@@ -25,6 +28,14 @@ def test_help_has_an_example(verb, capsys):
         main([verb, "--help"])
     assert stop.value.code == 0
     assert f"example: python -m morphoquant {verb}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("verb", ["quantize", "evaluate", "sensitivity", "compare"])
+def test_help_names_every_method_and_number_format(verb, capsys):
+    with pytest.raises(SystemExit):
+        main([verb, "--help"])
+    said = set(re.findall(r"\w+", capsys.readouterr().out))
+    assert said >= {*offered.NAMES, *FORMAT_BITS, "token", "tensor", "g128"}
 
 
 def test_runs_are_listed_and_machine_readable(cache, small_runs, capsys):

@@ -3,6 +3,7 @@
 import pytest
 
 from morphoquant.cli import parser
+from morphoquant.core import offered
 from morphoquant.core.errors import MorphoQuantError
 from morphoquant.core.spec import QuantSpec
 from morphoquant.methods.catalog import METHODS
@@ -71,10 +72,10 @@ def test_a_command_line_is_shown_as_it_is_typed():
 
 
 def test_every_method_is_offered_and_all_that_is_offered_can_be_read():
-    offered = [parse_method(text) for text in launch.METHODS]
-    assert {part for text in launch.METHODS for part in text.partition(":")[0].split("+")} == set(METHODS)
-    assert len(offered) == len(launch.METHODS)
-    assert all(str(QuantSpec.parse(text)) == text for text in launch.SPECS)
+    assert sorted(offered.NAMES) == sorted(METHODS)
+    assert len({parse_method(text) for text in offered.METHODS}) == len(offered.METHODS)
+    assert all(str(QuantSpec.parse(text)) == text for text in offered.SPECS)
+    launch.evaluate_command(offered.METHODS, offered.SPECS)
 
 
 def test_answer_words_are_read_as_meant():
