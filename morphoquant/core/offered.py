@@ -5,7 +5,7 @@ Written out, because methods are found by importing torch, which neither does; a
 
 # Every registered method.
 NAMES = (
-    *("rtn", "dabc", "mdqfo", "morphoquant"),
+    *("rtn", "dabc", "mdqfo", "morphoquant", "morphomodal"),
     *("smoothquant", "osplus", "awq", "quarot", "gptq", "llm_int8", "zeroquant", "atom", "easyquant"),
 )
 # One with a field, and combinations.

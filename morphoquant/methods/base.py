@@ -19,6 +19,7 @@ from morphoquant.core.registry import Registry
 from morphoquant.core.spec import QuantSpec
 from morphoquant.quant.activation import ActivationQuantizer
 from morphoquant.quant.bypass import Bypass
+from morphoquant.quant.low_rank import LowRank
 from morphoquant.quant.transform import Identity, Transform
 
 
@@ -115,8 +116,11 @@ class GroupFit:
         activation: quantiser of the input, None for full precision.
         correction: sparse correction, None for none.
         transform: change of basis before quantisation; quantiser, correction, weights and columns are those of its basis.
-        columns: the grids table's columns but `group`, one entry a channel; None where there is no static grid. Absent
-            values are NaN here and null in the table.
+        branches: low-rank branch of each linear that has one.
+        by_modality: fits of the rows of some modalities, without fits by modality of their own; all other rows are quantised as
+            this fit says. Equal weights are one tensor.
+        columns: the grids table's columns but `group`, one entry a channel; None where there is no static grid that all rows
+            share. Absent values are NaN here and null in the table.
         bypass_density: share of the input's values, over the token sample, that the correction keeps in full precision;
             None without a correction or a sample.
         extra_weight_bits: storage of the weights beyond what the spec's format takes, over all linears.
@@ -128,6 +132,8 @@ class GroupFit:
     activation: ActivationQuantizer | None = None
     correction: Bypass | None = None
     transform: Transform = field(default_factory=Identity)
+    branches: Mapping[str, LowRank] = field(default_factory=dict)
+    by_modality: Mapping[Modality, "GroupFit"] = field(default_factory=dict)
     columns: dict[str, np.ndarray] | None = None
     bypass_density: float | None = None
     extra_weight_bits: float = 0.0

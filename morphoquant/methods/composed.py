@@ -103,11 +103,16 @@ class Composed:
             fits.append(method.fit(given, spec, known))
             given = in_basis(given, fits[-1].transform)
         weights, bounds = (self._of(part, fits) for part in (Part.WEIGHTS, Part.ACTIVATION))
+        parts = {}
+        for modality, own in bounds.by_modality.items():
+            basis = composed([own.transform if fit is bounds else fit.transform for fit in fits])
+            parts[modality] = replace(own, weights=own.weights if weights is bounds else weights.weights, transform=basis)
         return replace(
             bounds,
             weights=weights.weights,
             extra_weight_bits=weights.extra_weight_bits,
             transform=composed([fit.transform for fit in fits]),
+            by_modality=parts,
         )
 
     def _of(self, part: Part, fits: list[GroupFit]) -> GroupFit:

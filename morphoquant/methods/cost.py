@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from morphoquant.methods.base import GroupFit
 from morphoquant.quant.activation import StaticQuantizer
+from morphoquant.quant.bypass import Bypass
 
 # Scales, signs, limits and constants are stored in 16 bits.
 _BYTES = 2
@@ -43,22 +44,45 @@ class Cost:
 
 
 def cost_of(fit: GroupFit) -> Cost:
-    """Cost of one group's fit; the bypassed share is that of the token sample, or of whole channels where there was none."""
+    """Cost of one group's fit; the bypassed share is that of the token sample, or of whole channels where there was none.
+
+    Where rows of some modalities are quantised differently, a token costs what the dearest of them does, and all of their
+    parameters are stored.
+    """
+    parts = [fit, *fit.by_modality.values()]
     channels = next(iter(fit.weights.values())).shape[1]
     outputs = sum(len(w) for w in fit.weights.values())
-    extra, stored = fit.transform.macs(channels), fit.transform.parameters(channels) * _BYTES
-    if any(fit.transform.offset(w[:1]) is not None for w in fit.weights.values()):
-        stored += outputs * _BYTES
-    if fit.correction is not None:
-        masked = float(fit.correction.mask.double().mean())
-        extra += (masked if fit.bypass_density is None else fit.bypass_density) * channels * outputs
-        stored += channels / 8 + masked * channels * _BYTES
-    return Cost(float(channels * outputs), extra, stored + fit.extra_weight_bits / 8, not _by_channel(fit))
+    corrections = {id(part.correction): part.correction for part in parts if part.correction is not None}
+    stored = sum(_stored(part, channels, outputs) for part in parts)
+    stored += sum(channels / 8 + _masked(one) * channels * _BYTES for one in corrections.values())
+    simulated = any(_by_channel(part) for part in parts)
+    return Cost(float(channels * outputs), max(_extra_macs(part, channels, outputs) for part in parts), stored, not simulated)
 
 
 def total_cost(fits: Iterable[GroupFit]) -> Cost:
     """Costs of several groups, added up: of a token that passes all of them."""
     return sum((cost_of(fit) for fit in fits), Cost())
+
+
+def _extra_macs(fit: GroupFit, channels: int, outputs: int) -> float:
+    extra = fit.transform.macs(channels)
+    extra += sum(branch.inner.numel() + branch.outer.numel() for branch in fit.branches.values())
+    if fit.correction is not None:
+        extra += (_masked(fit.correction) if fit.bypass_density is None else fit.bypass_density) * channels * outputs
+    return extra
+
+
+def _stored(fit: GroupFit, channels: int, outputs: int) -> float:
+    """Bytes of a fit without its correction."""
+    numbers = fit.transform.parameters(channels)
+    numbers += sum(branch.inner.numel() + branch.outer.numel() for branch in fit.branches.values())
+    if any(fit.transform.offset(w[:1]) is not None for w in fit.weights.values()):
+        numbers += outputs
+    return numbers * _BYTES + fit.extra_weight_bits / 8
+
+
+def _masked(correction: Bypass) -> float:
+    return float(correction.mask.double().mean())
 
 
 def _by_channel(fit: GroupFit) -> bool:

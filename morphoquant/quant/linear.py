@@ -1,6 +1,9 @@
 """QuantizedLinear: every method is this one composition with other parts.
 
-y = (Q_a(T(x)) + residual) Q_w(W T^-1)^T + offset + b
+y = (Q_a(T(x)) + residual) Q_w(W T^-1)^T + T(x) A R + offset + b
+
+A fit may treat the rows of some modalities as other fits say. Which rows these are the layer cannot see: whoever runs the model
+tells it before each forward (`hooks/row_labels.py`).
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,8 +13,11 @@ from typing import Protocol
 from torch import Tensor, nn
 
 from morphoquant.core.errors import ModelError
+from morphoquant.core.modality import Modality
 from morphoquant.quant.activation import ActivationQuantizer
+from morphoquant.quant.by_modality import split_rows
 from morphoquant.quant.bypass import Bypass
+from morphoquant.quant.low_rank import LowRank
 from morphoquant.quant.transform import Transform
 
 
@@ -34,6 +40,14 @@ class Fit(Protocol):
     def transform(self) -> Transform:
         """Change of basis T."""
 
+    @property
+    def branches(self) -> Mapping[str, LowRank]:
+        """Low-rank branch by layer name, of the layers that have one."""
+
+    @property
+    def by_modality(self) -> Mapping[Modality, "Fit"]:
+        """Fits of the rows of some modalities; all other rows are quantised as this fit says."""
+
 
 class QuantizedLinear(nn.Linear):
     """A linear layer that simulates quantised arithmetic in floating point.
@@ -46,6 +60,11 @@ class QuantizedLinear(nn.Linear):
         activation: quantiser of the input, None for full precision.
         correction: sparse correction, None for none.
         transform: change of basis, `Identity()` for none.
+        branch: low-rank branch, None for none.
+        by_modality: layers that stand for the same linear and take the rows of some modalities.
+
+    Attributes:
+        slots: labels of the rows that come next, int8 [rows]; used up by the forward. Read only where there is `by_modality`.
     """
 
     def __init__(
@@ -55,6 +74,8 @@ class QuantizedLinear(nn.Linear):
         activation: ActivationQuantizer | None,
         correction: Bypass | None,
         transform: Transform,
+        branch: LowRank | None = None,
+        by_modality: Mapping[Modality, "QuantizedLinear"] | None = None,
     ):
         super().__init__(linear.in_features, linear.out_features, bias=False, device="meta")
         device = linear.weight.device
@@ -63,18 +84,46 @@ class QuantizedLinear(nn.Linear):
         self.activation = None if activation is None else activation.to(device)
         self.correction = None if correction is None else correction.to(device)
         self.transform = transform.to(device)
+        self.branch = None if branch is None else branch.to(device)
+        # A plain mapping: as children they would be linears of the model to all who look for those.
+        self.by_modality = dict(by_modality or {})
+        self.slots: Tensor | None = None
         self.train(linear.training)
 
     def quantized_input(self, x: Tensor) -> Tensor:
         """What the weight is multiplied with: Q_a(T(x)) + residual [..., in]."""
+        return self._rounded(self.transform.input(x))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.by_modality:
+            return self._one(x)
+        rows = x.reshape(-1, x.shape[-1])
+        out = rows.new_empty(len(rows), self.out_features)
+        for modality, places in split_rows(self._labels(len(rows)), self.by_modality):
+            layer = self if modality is None else self.by_modality[modality]
+            out[places] = layer._one(rows[places])
+        return out.reshape(*x.shape[:-1], self.out_features)
+
+    def _one(self, x: Tensor) -> Tensor:
         x = self.transform.input(x)
+        y = nn.functional.linear(self._rounded(x), self.weight, self.bias)
+        return y if self.branch is None else y + self.branch.output(x)
+
+    def _rounded(self, x: Tensor) -> Tensor:
         if self.activation is None:
             return x
         xq = self.activation.quantize(x)
         return (xq if self.correction is None else self.correction.apply(x, xq)).to(x.dtype)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return nn.functional.linear(self.quantized_input(x), self.weight, self.bias)
+    def _labels(self, rows: int) -> Tensor:
+        slots, self.slots = self.slots, None
+        if slots is None or len(slots) != rows:
+            told = "nobody told it" if slots is None else f"it was told of {len(slots)} rows and not of {rows}"
+            raise ModelError(
+                f"a layer quantises {', '.join(self.by_modality)} unlike other rows, and which rows these are {told}: run the "
+                "model inside runs.quantised_model.quantised_model, or choose a method that treats all rows alike."
+            )
+        return slots
 
 
 def _bias(linear: nn.Linear, transform: Transform) -> nn.Parameter | None:
@@ -113,14 +162,20 @@ def quantized(
                         f"the fit of {name!r} has a weight of shape {tuple(weight.shape)}, but this model's is "
                         f"{tuple(linear.weight.shape)}: fit the method to this model."
                     )
-                used = weight if weights else fit.transform.weight(linear.weight.detach())
-                inputs = (fit.activation, fit.correction) if activations else (None, None)
-                setattr(parent, leaf, QuantizedLinear(linear, used, *inputs, fit.transform))
+                setattr(parent, leaf, _layer(linear, name, fit, weights, activations))
                 replaced.append((parent, leaf, linear))
         yield model
     finally:
         for parent, leaf, linear in reversed(replaced):
             setattr(parent, leaf, linear)
+
+
+def _layer(linear: nn.Linear, name: str, fit: Fit, weights: bool, activations: bool) -> QuantizedLinear:
+    used = fit.weights[name] if weights else fit.transform.weight(linear.weight.detach())
+    branch = fit.branches.get(name) if weights else None
+    inputs = (fit.activation, fit.correction) if activations else (None, None)
+    parts = {modality: _layer(linear, name, part, weights, activations) for modality, part in fit.by_modality.items()}
+    return QuantizedLinear(linear, used, *inputs, fit.transform, branch, parts)
 
 
 def _find(model: nn.Module, name: str) -> tuple[nn.Module, str, nn.Linear]:

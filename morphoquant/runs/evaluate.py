@@ -10,7 +10,7 @@ import platform
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,12 +25,12 @@ from morphoquant.core.spec import QuantSpec
 from morphoquant.data.items import Item, items_fingerprint, shuffled
 from morphoquant.methods.base import GroupFit, Method
 from morphoquant.models.load import LoadedModel
-from morphoquant.quant.linear import quantized
 from morphoquant.runs.answers import Asker, Question, ask_all, log_likelihoods
 from morphoquant.runs.fitting import fit
 from morphoquant.runs.inputs import CalibrationInputs
 from morphoquant.runs.keeping import LIMIT, Kept, unchanged_parts
 from morphoquant.runs.passages import perplexity_table
+from morphoquant.runs.quantised_model import quantised_model
 from morphoquant.runs.scope import check_model, parts_of
 from morphoquant.runs.tables import answers_table, refused_table
 from morphoquant.store.run import Run
@@ -186,7 +186,7 @@ def _run(work: _Work, jobs: list[_Job], unchanged: list[str], keep_bytes: int, p
                     continue
                 started = time.monotonic()
                 given = questions + (_controls(ask, questions, work.controls) if job.control else [])
-                with quantized(model, job.fits) if job.fits else nullcontext():
+                with quantised_model(model, job.fits, work.loaded.control):
                     found = log_likelihoods(model, given, work.batch)
                 tables = {"answers": [answers_table(given, found)], **({"refused": [refused_table(refused)]} if refused else {})}
                 job.writer.write_shard(begin, begin + len(shard), tables)
@@ -196,7 +196,7 @@ def _run(work: _Work, jobs: list[_Job], unchanged: list[str], keep_bytes: int, p
         kept.clear()
     for place, job in enumerate(jobs):
         progress("reading passages", place, len(jobs))
-        with quantized(model, job.fits) if job.fits else nullcontext():
+        with quantised_model(model, job.fits, work.loaded.control):
             _finish(work, job, round(seconds[place], 1))
     progress("reading passages", len(jobs), len(jobs))
 

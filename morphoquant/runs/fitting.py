@@ -59,4 +59,5 @@ def _sharing(fitted: GroupFit, seen: dict[str, list[Tensor]]) -> GroupFit:
         if twin is None:
             known.append(weight)
         shared[layer] = weight if twin is None else twin
-    return replace(fitted, weights=shared)
+    parts = {modality: _sharing(part, seen) for modality, part in fitted.by_modality.items()}
+    return replace(fitted, weights=shared, by_modality=parts)

@@ -11,9 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from morphoquant.core.errors import BatchError
+from morphoquant.core.modality import Modality
 from morphoquant.methods.base import GroupFit
 from morphoquant.metrics.error_sums import ErrorSums
 from morphoquant.metrics.grid_use import GridUse
+from morphoquant.quant.by_modality import split_rows
 from morphoquant.quant.threads import one_thread
 
 # What of the composition is quantised for each value of the errors table's `source`.
@@ -45,7 +47,7 @@ class Measure:
     def __init__(self, fits: Sequence[Mapping[str, GroupFit]]):
         self.fits = fits
         self.results = [Measured({}, {}) for _ in fits]
-        self._inputs: dict[str, list[_Input | None]] = {}
+        self._inputs: dict[str, list[list[_Input]]] = {}
 
     def on_input(self, group: str, module: nn.Linear, x: Tensor, slots: Tensor, keys: Tensor) -> None:
         """Quantises a shared input [rows, K] once a fit and adds up its error."""
@@ -61,8 +63,10 @@ class Measure:
         if len(self._inputs) == _HELD:
             self._inputs.pop(next(iter(self._inputs)))
         pairs = zip(self.fits, self.results, strict=True)
+        # Fits that tell the same modalities apart share the rows, and so the reference outputs.
+        split: dict[tuple[Modality, ...], list[tuple[Modality | None, Tensor, Tensor]]] = {(): [(None, x, slots)]}
         with one_thread():
-            self._inputs[group] = [_quantised(fits.get(group), done, group, x, slots) for fits, done in pairs]
+            self._inputs[group] = [_quantised(fits.get(group), done, group, x, slots, split) for fits, done in pairs]
 
     def on_linear(self, layer: str, group: str, module: nn.Linear, x: Tensor, slots: Tensor) -> None:
         """Adds up the error of a linear's output [rows, N], from its weight, its input and both."""
@@ -76,28 +80,31 @@ class Measure:
             return outputs[key]
 
         original = module.weight.detach()
-        for fits, done, given in zip(self.fits, self.results, self._inputs[group], strict=True):
-            if given is None:
+        for done, parts in zip(self.results, self._inputs[group], strict=True):
+            for given in parts:
+                self._add(done, layer, given, original, output)
+
+    def _add(self, done: Measured, layer: str, given: "_Input", original: Tensor, output) -> None:
+        fit = given.fit
+        weight, offset = fit.weights[layer], fit.transform.offset(original)
+        branch = fit.branches[layer].output(given.exact) if layer in fit.branches else None
+        reference = output(given.plain, original)
+        pairs = {
+            "weight": (given.exact, weight, (offset, branch)),
+            "activation": (given.undone, original, ()),
+            "both": (given.used, weight, (offset, branch)),
+        }
+        for source, (inputs, matrix, more) in pairs.items():
+            if (source == "weight" and weight.data_ptr() == original.data_ptr()) or (
+                source == "activation" and given.used is given.exact
+            ):
                 continue
-            fit = fits[group]
-            weight, offset = fit.weights[layer], fit.transform.offset(original)
-            reference = output(given.plain, original)
-            pairs = {
-                "weight": (given.exact, weight, offset),
-                "activation": (given.undone, original, None),
-                "both": (given.used, weight, offset),
-            }
-            for source, (inputs, matrix, constant) in pairs.items():
-                if (source == "weight" and weight.data_ptr() == original.data_ptr()) or (
-                    source == "activation" and given.used is given.exact
-                ):
-                    continue
-                result = output(inputs, matrix)
-                if constant is not None:
-                    result = result + constant.to(result.dtype)
-                sums = done.errors.setdefault((layer, "output", source), ErrorSums(reference.shape[1], "output"))
-                with one_thread():
-                    sums.update(reference, result, given.slots)
+            result = output(inputs, matrix)
+            for part in more:
+                result = result if part is None else result + part.to(result.dtype)
+            sums = done.errors.setdefault((layer, "output", source), ErrorSums(reference.shape[1], "output"))
+            with one_thread():
+                sums.update(reference, result, given.slots)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +112,7 @@ class _Input:
     """Rows that count, as a fit sees them.
 
     Attributes:
+        fit: what they are quantised by.
         plain: x.
         exact: T(x).
         used: what the quantised weight is multiplied with, in the basis of T.
@@ -112,6 +120,7 @@ class _Input:
         slots: of the rows.
     """
 
+    fit: GroupFit
     plain: Tensor
     exact: Tensor
     used: Tensor
@@ -119,13 +128,21 @@ class _Input:
     slots: Tensor
 
 
-def _quantised(fit: GroupFit | None, done: Measured, group: str, x: Tensor, slots: Tensor) -> _Input | None:
-    """Quantises rows and adds up their error; None outside the scope."""
+def _quantised(fit: GroupFit | None, done: Measured, group: str, x: Tensor, slots: Tensor, split: dict) -> list[_Input]:
+    """Quantises rows and adds up their error: all at once, or by modality where the fit treats modalities differently. Nothing
+    outside the scope."""
     if fit is None:
-        return None
+        return []
+    apart = tuple(fit.by_modality)
+    if apart not in split:
+        split[apart] = [(modality, x[places], slots[places]) for modality, places in split_rows(slots, apart)]
+    return [_rows(fit if one is None else fit.by_modality[one], done, group, *rows) for one, *rows in split[apart]]
+
+
+def _rows(fit: GroupFit, done: Measured, group: str, x: Tensor, slots: Tensor) -> _Input:
     exact = fit.transform.input(x)
     if fit.activation is None:
-        return _Input(x, exact, exact, x, slots)
+        return _Input(fit, x, exact, exact, x, slots)
     used = fit.activation.quantize(exact)
     clipped, bypassed, outliers = fit.activation.clipped(exact), None, None
     if fit.correction is not None:
@@ -135,4 +152,4 @@ def _quantised(fit: GroupFit | None, done: Measured, group: str, x: Tensor, slot
     sums.update(exact, used, slots, clipped=clipped, bypassed=bypassed, outliers=outliers)
     if fit.columns is not None:
         done.use.setdefault(group, GridUse(x.shape[1])).update(exact, used, slots, clipped, bypassed)
-    return _Input(x, exact, used, fit.transform.undo(used), slots)
+    return _Input(fit, x, exact, used, fit.transform.undo(used), slots)

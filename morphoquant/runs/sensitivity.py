@@ -22,11 +22,11 @@ from morphoquant.core.spec import QuantSpec
 from morphoquant.data.items import Item, items_fingerprint
 from morphoquant.methods.base import GroupFit, Method
 from morphoquant.models.load import LoadedModel
-from morphoquant.quant.linear import quantized
 from morphoquant.runs.answers import Asker, Question, ask_all, log_likelihoods, rows_of
 from morphoquant.runs.fitting import fit
 from morphoquant.runs.inputs import CalibrationInputs
 from morphoquant.runs.keeping import LIMIT, Kept, blocks_of, unchanged_parts
+from morphoquant.runs.quantised_model import quantised_model
 from morphoquant.runs.scope import check_model, parts_of
 from morphoquant.runs.tables import refused_table, sensitivity_added_up, sensitivity_table
 from morphoquant.store.run import Run
@@ -158,7 +158,7 @@ def _run(work: _Work, inputs: CalibrationInputs, writer: RunWriter, keep_bytes: 
         for place, step in enumerate(work.steps):
             progress(stage, begin * len(work.steps) + place * len(shard), total * len(work.steps))
             replayed = kept.replaying(model, [*work.unchanged, *step.replayed], learning=False)
-            with replayed, quantized(model, step.fits):
+            with replayed, quantised_model(model, step.fits, work.loaded.control):
                 answered = log_likelihoods(model, questions, work.batch)
             found += [{**_named(step, inputs), **sums} for sums in _sums(questions, full, answered)]
         kept.clear()

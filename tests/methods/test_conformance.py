@@ -33,9 +33,17 @@ VARIANTS = {
     "quarot": ["quarot", "quarot:seed=3,clip=0.9"],
     "smoothquant": ["smoothquant", "smoothquant:search=true"],
     "zeroquant": ["zeroquant", "zeroquant:group=16"],
+    "morphomodal": [
+        "morphomodal",
+        "morphomodal:masks=each,two_level=true",
+        "morphomodal:fold=true,bypass_budget=1",
+        "morphomodal:masks=pooled,balance=tokens,cos=channel,bypass_budget=0",
+        "morphomodal:variant=paper,cos=off,mask_scope=global,two_level=true,fold=true",
+    ],
     "morphoquant": ["morphoquant", "morphoquant:variant=paper", "morphoquant:variant=arxiv", "morphoquant:bypass_penalty=0.5"],
 }
 COMBINED = ["smoothquant+mdqfo", "quarot+mdqfo", "quarot:seed=2+dabc:lam=1", "awq:clip=false+gptq", "gptq+morphoquant"]
+COMBINED += ["smoothquant+gptq+morphomodal:two_level=true", "quarot+morphomodal:fold=true+gptq"]
 COMBINED += ["osplus+quarot+gptq+mdqfo", "smoothquant+atom", "smoothquant+llm_int8"]
 TEXTS = [text for name in METHODS for text in VARIANTS.get(name, [name])] + COMBINED
 SPECS = ["w4a4", "w4a8-g16", "w2a2", "w4a4-nf4", "w16a4", "w8a16", "w4a4-token", "w8a8-tensor", "w3a8-g8-token"]
@@ -49,8 +57,8 @@ USED_BY = {
 
 
 def near(text, spec="w4a4"):
-    """The spec, with dynamic activations where the method takes no others."""
-    return spec if honours(text, spec) else f"{spec}-token"
+    """The spec, with activations of another granularity where the method does not take its own."""
+    return next(wanted for wanted in (spec, f"{spec}-token", f"{spec}-tensor") if honours(text, wanted))
 
 
 def fit(text, inputs, spec=None):
@@ -67,8 +75,18 @@ def honours(text, spec) -> bool:
     return True
 
 
+def every(found: GroupFit) -> list[GroupFit]:
+    """The fit and those of single modalities."""
+    assert not any(part.by_modality or part.columns for part in found.by_modality.values())
+    return [found, *found.by_modality.values()]
+
+
 def apply(found: GroupFit, x: torch.Tensor) -> torch.Tensor:
-    """The quantised input, in the basis of `x`."""
+    """The quantised input, in the basis of `x`; of fits by modality all rows as each of them has it."""
+    return torch.cat([apply_one(part, x) for part in every(found)])
+
+
+def apply_one(found: GroupFit, x: torch.Tensor) -> torch.Tensor:
     turned = found.transform.input(x)
     xq = found.activation.quantize(turned)
     return found.transform.undo(xq if found.correction is None else found.correction.apply(turned, xq))
@@ -80,7 +98,9 @@ def same(one: GroupFit, other: GroupFit) -> bool:
         columns = all(np.array_equal(one.columns[name], other.columns[name], equal_nan=True) for name in one.columns)
     probe = torch.linspace(-3, 3, next(iter(one.weights.values())).shape[1])
     basis = torch.equal(one.transform.input(probe), other.transform.input(probe))
-    return columns and basis and all(torch.equal(one.weights[layer], other.weights[layer]) for layer in one.weights)
+    weights = all(torch.equal(one.weights[layer], other.weights[layer]) for layer in one.weights)
+    parts = zip(one.by_modality.items(), other.by_modality.items(), strict=True)
+    return columns and basis and weights and all(a == b and same(left, right) for (a, left), (b, right) in parts)
 
 
 @pytest.mark.parametrize("name", list(METHODS))
@@ -116,19 +136,22 @@ def test_fits_what_it_honours_and_refuses_the_rest_in_one_sentence(text, spec, i
     parsed = QuantSpec.parse(spec)
     assert found.group == inputs.group
     assert set(found.weights) == set(inputs.weights), "every linear of the group has its weight"
+    for part in every(found):
+        assert set(part.weights) == set(inputs.weights)
+        for layer, weight in part.weights.items():
+            assert weight.shape == inputs.weights[layer].shape
+            assert torch.isfinite(weight).all()
+        if not parsed.quantises_activations:
+            assert part.activation is None and part.correction is None and part.columns is None
+            continue
+        xq = apply_one(part, inputs.sample.x)
+        assert xq.shape == inputs.sample.x.shape and torch.isfinite(xq).all()
+        assert not torch.equal(xq, inputs.sample.x)
+        if parsed.a_format != "int":
+            assert isinstance(part.activation, FormatQuantizer) and part.activation.name == parsed.a_format
     for layer, weight in found.weights.items():
-        assert weight.shape == inputs.weights[layer].shape
-        assert torch.isfinite(weight).all()
         assert torch.equal(weight, found.transform.weight(inputs.weights[layer])) != parsed.quantises_weights
-    if not parsed.quantises_activations:
-        assert found.activation is None and found.correction is None and found.columns is None
-        return
-    xq = apply(found, inputs.sample.x)
-    assert xq.shape == inputs.sample.x.shape and torch.isfinite(xq).all()
-    assert not torch.equal(xq, inputs.sample.x)
-    assert (found.columns is None) != parsed.static_activations
-    if parsed.a_format != "int":
-        assert isinstance(found.activation, FormatQuantizer) and found.activation.name == parsed.a_format
+    assert (found.columns is None) != (parsed.static_activations and not found.by_modality)
     if parsed.w_format != "int":
         integers = fit(text, inputs, f"w{parsed.w_bits}a16")
         assert all(not torch.equal(weight, integers.weights[layer]) for layer, weight in found.weights.items())
@@ -137,6 +160,9 @@ def test_fits_what_it_honours_and_refuses_the_rest_in_one_sentence(text, spec, i
 @pytest.mark.parametrize("text", [text for text in TEXTS if near(text) == "w4a4"])
 def test_columns_are_those_of_the_grids_table_and_describe_the_quantiser(text, inputs):
     found = fit(text, inputs)
+    if found.by_modality:
+        assert found.columns is None, "no grid is that of all rows"
+        found = fit(text, group(draw(), modalities=(Modality.IMAGE,)))
     columns = found.columns
     assert set(columns) == set(GRIDS.names) - {"group"}
     for name, column in columns.items():
@@ -249,5 +275,6 @@ def test_needs_declared_are_needs_used(text, inputs):
 def test_more_bits_leave_less_error(text, inputs):
     x = inputs.sample.x
     # The root counts small errors: what is clipped stays clipped at any bit-width.
-    errors = [float((apply(fit(text, inputs, near(text, spec)), x) - x).abs().sqrt().sum()) for spec in ("w4a3", "w4a5", "w4a8")]
+    fits = [fit(text, inputs, near(text, spec)) for spec in ("w4a3", "w4a5", "w4a8")]
+    errors = [sum(float((apply_one(part, x) - x).abs().sqrt().sum()) for part in every(found)) for found in fits]
     assert errors[0] > errors[1] > errors[2]

@@ -9,7 +9,7 @@ from morphoquant.methods.options import make_method, parse_method
 
 
 def test_the_methods():
-    names = "atom awq dabc easyquant gptq llm_int8 mdqfo morphoquant osplus quarot rtn smoothquant zeroquant"
+    names = "atom awq dabc easyquant gptq llm_int8 mdqfo morphomodal morphoquant osplus quarot rtn smoothquant zeroquant"
     assert sorted(METHODS) == names.split()
 
 

@@ -7,10 +7,12 @@ import torch
 from torch import nn
 
 from morphoquant.core.errors import ModelError
+from morphoquant.core.modality import PADDING, Modality, Position, slot
 from morphoquant.quant.activation import TokenQuantizer
 from morphoquant.quant.bypass import Bypass
 from morphoquant.quant.channelwise import Scale, Shift
 from morphoquant.quant.linear import QuantizedLinear, quantized
+from morphoquant.quant.low_rank import LowRank
 from morphoquant.quant.transform import Identity
 from morphoquant.quant.weight import quantize_weight
 
@@ -21,6 +23,8 @@ class FitOf:
     activation: object = None
     correction: object = None
     transform: object = field(default_factory=Identity)
+    branches: dict = field(default_factory=dict)
+    by_modality: dict = field(default_factory=dict)
 
 
 @pytest.fixture
@@ -126,3 +130,59 @@ def test_half_precision_models_stay_in_half_precision(model):
     model.bfloat16()
     with quantized(model, {"0": FitOf({"0": model[0].weight.detach()}, activation=TokenQuantizer(4))}):
         assert model(x().bfloat16()).dtype == torch.bfloat16
+
+
+def test_a_low_rank_branch_takes_the_input_before_it_is_rounded(model):
+    linear, rows = model[0], x()
+    scale = Scale(torch.linspace(0.5, 2, 16, dtype=torch.float64))
+    generator = torch.Generator().manual_seed(4)
+    branch = LowRank(torch.randn(16, 2, generator=generator), torch.randn(2, 8, generator=generator))
+    weight = quantize_weight(scale.weight(linear.weight.detach()), 3)
+    fit = {"0": FitOf({"0": weight}, activation=TokenQuantizer(3), transform=scale, branches={"0": branch})}
+    turned = scale.input(rows)
+    with quantized(model, fit):
+        expected = TokenQuantizer(3).quantize(turned) @ weight.T + turned @ branch.inner @ branch.outer + linear.bias
+        torch.testing.assert_close(model[0](rows), expected)
+    with quantized(model, fit, weights=False, activations=False):
+        torch.testing.assert_close(model[0](rows), linear(rows))
+    assert branch.rank == 2
+
+
+def by_modality(model):
+    weight = model[0].weight.detach()
+    parts = {
+        modality: FitOf({"0": quantize_weight(weight, bits)}, activation=TokenQuantizer(bits))
+        for modality, bits in ((Modality.IMAGE, 3), (Modality.AUDIO, 5))
+    }
+    return {"0": FitOf({"0": quantize_weight(weight, 4)}, activation=TokenQuantizer(4), by_modality=parts)}
+
+
+def labels(*modalities):
+    return torch.tensor([slot(one, Position.REST) if one else PADDING for one in modalities], dtype=torch.int8)
+
+
+def test_rows_are_quantised_by_their_modality_and_padding_like_the_rest(model):
+    fit, linear, rows = by_modality(model), model[0], x(6).reshape(2, 3, 16)
+    slots = labels(Modality.TEXT, Modality.IMAGE, None, Modality.AUDIO, Modality.IMAGE, Modality.VIDEO)
+    slots[1] = slot(Modality.IMAGE, Position.FIRST)
+    with quantized(model, fit):
+        model[0].slots = slots
+        out = model[0](rows)
+    bits = torch.tensor([4, 3, 4, 5, 3, 4]).reshape(2, 3)
+    for width in (3, 4, 5):
+        wanted = TokenQuantizer(width).quantize(rows) @ quantize_weight(linear.weight.detach(), width).T + linear.bias
+        torch.testing.assert_close(out[bits == width], wanted[bits == width])
+
+
+def test_labels_are_used_once_and_their_absence_is_one_sentence(model):
+    with quantized(model, by_modality(model)):
+        with pytest.raises(ModelError, match="quantises image, audio unlike other rows.*nobody told it.*quantised_model"):
+            model[0](x())
+        model[0].slots = labels(*[Modality.TEXT] * 5)
+        model[0](x())
+        with pytest.raises(ModelError, match="nobody told it"):
+            model[0](x())
+        model[0].slots = labels(Modality.TEXT)
+        with pytest.raises(ModelError, match="told of 1 rows and not of 5"):
+            model[0](x())
+        assert [name for name, part in model.named_modules() if isinstance(part, nn.Linear)] == ["0", "2.0"]

@@ -55,16 +55,19 @@ class MorphoMethod:
         """The variant's settings with this method's fields in their place."""
         if self.variant not in VARIANTS:
             raise UnknownNameError(f"variant of {self.name}", self.variant, VARIANTS)
-        given = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "variant"}
+        given = {name: getattr(self, name) for name in self._settled()}
         return replace(VARIANTS[self.variant], **{name: value for name, value in given.items() if value is not None})
 
     def options(self) -> dict[str, Any]:
         """Every field with the value in effect."""
         settings = self.settings()
-        values = {field.name: getattr(settings, field.name) for field in fields(self) if field.name != "variant"}
-        return {"variant": self.variant} | {
-            name: list(value) if isinstance(value, tuple) else value for name, value in values.items()
-        }
+        settled = self._settled()
+        values = {name: getattr(settings if name in settled else self, name) for name in (field.name for field in fields(self))}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+    def _settled(self) -> set[str]:
+        """The fields that a variant has a value for."""
+        return {field.name for field in fields(self)} & {field.name for field in fields(Settings)}
 
     def check(self, spec: QuantSpec) -> None:
         """Raises SpecError unless ranges of channels have a use; see `morpho/assembly.py`."""

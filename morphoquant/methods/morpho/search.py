@@ -107,12 +107,26 @@ def search_ratio_index(sample: TokenSample, placement: Placement, settings: Sett
     Returns:
         Index into `clip_ratios(settings)` [K], int64.
     """
+    # numpy's argmax returns the first of equal scores, torch's may return any.
+    return torch.from_numpy(ratio_scores(sample, placement, settings).numpy().argmax(0))
+
+
+def ratio_scores(sample: TokenSample, placement: Placement, settings: Settings) -> Tensor:
+    """Score of each ratio for each channel after the moving average over batches [ratios, K]; larger is better."""
     order, shares = _batches(sample, settings)
     x = sample.x[order]
-    best = torch.empty(x.shape[1], dtype=torch.int64)
+    scores = torch.empty(settings.ratio_count, x.shape[1])
     for chunk in candidates(x, placement, settings):
-        best[chunk.part] = _smoothed(_scores(chunk, shares, settings), settings.ema)
-    return best
+        scores[:, chunk.part] = _smoothed(_scores(chunk, shares, settings), settings.ema)
+    return scores
+
+
+def ratio_shares(sample: TokenSample, placement: Placement, settings: Settings) -> Tensor:
+    """Share of each channel's sampled values that bypass at each ratio [ratios, K]."""
+    ratios = clip_ratios(settings)
+    share = sample.weights / sample.weights.sum()
+    flags = (placement.bypass(ratio, settings).bypassed(sample.x) for ratio in ratios)
+    return torch.stack([share @ flag.double() for flag in flags])
 
 
 def _batches(sample: TokenSample, settings: Settings) -> tuple[Tensor, Tensor]:
@@ -141,9 +155,8 @@ def _scores(chunk: Candidates, shares: Tensor, settings: Settings) -> Tensor:
 
 
 def _smoothed(scores: Tensor, ema: float) -> Tensor:
-    """Index of the best ratio after the moving average over batches [channels]."""
+    """Moving average over batches [ratios, channels]."""
     mean = scores[:, 0]
     for batch in range(1, scores.shape[1]):
         mean = ema * mean + (1 - ema) * scores[:, batch]
-    # numpy's argmax returns the first of equal scores, torch's may return any.
-    return torch.from_numpy(mean.numpy().argmax(0))
+    return mean
