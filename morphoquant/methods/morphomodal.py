@@ -1,7 +1,7 @@
 """MorphoModal: MorphoQuant that looks at modalities and keeps to a budget."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -12,45 +12,45 @@ from morphoquant.core.spec import QuantSpec
 from morphoquant.methods.base import METHODS, ChannelSummary, GroupFit, GroupInputs, Need
 from morphoquant.methods.modalities import families
 from morphoquant.methods.morpho.assembly import Parts
-from morphoquant.methods.morpho.method import MaskFields, MorphoMethod, SearchFields
+from morphoquant.methods.morpho.method import MaskFields, MorphoMethod
 from morphoquant.methods.morpho.modal import Balance, Choices, Masks
 from morphoquant.methods.morpho.modal_fit import fit_modal, population_of
-from morphoquant.methods.morpho.settings import Cosine
+from morphoquant.methods.morpho.settings import Settings
 from morphoquant.methods.parts import Part
 from morphoquant.methods.plain import require_range
 
 
 @dataclass(frozen=True, kw_only=True)
-class MorphoModal(SearchFields, MaskFields, MorphoMethod):
-    """Searches one grid a channel for all modalities alike, masks what is dispersed in any, and bypasses within a budget.
+class MorphoModal(MaskFields, MorphoMethod):
+    """Searches grids for all modalities alike, masks what any of them disperses, bypasses within a budget.
 
-    Idea: tokens of an image outnumber those of its question, so a search over all tokens serves images. Here each modality has
-        one vote. The bypass goes where it saves most, and no further than the budget.
+    Idea: an image's tokens outnumber those of its question; here each modality has one vote. The bypass goes where it saves most.
 
     Formula: (r_c, limit_c) = argmin sum_c |W_c|^p sum_m mean_{t in m} |xhat_tc - x_tc|^p, mean_c P(x_tc bypasses) <= budget;
         with two_level, beta_m then does so for the rows of m alone, on edges beta_m [low_c, high_c]. W_c: the weights' column.
 
-    Needs: extremes and mean magnitude of each channel, by modality unless masks=pooled, and a token sample.
-    Cost: up to nine searches of MorphoQuant, of the masked channels; with two_level 33 quantisations more. At inference a sparse
-        product of at most the budget; with two_level or masks=each the modality of every row must be known. One range a channel
-        can only be simulated; with fold all is integers, with one step a row.
-    Fails when: the sample holds few rows of a modality, which all the same has a full vote; with fold when edges differ widely
-        between channels, as the weight's columns then do too and round badly; when modalities differ channel by channel, which
-        one factor a modality cannot follow.
+    Needs: extremes and mean magnitude of each channel, by modality unless masks=pooled; a token sample.
+    Cost: up to nine searches of MorphoQuant over the masked channels; at inference a sparse product within the budget. two_level
+        and masks=each must know the modality of every row; fold makes all integers, which is else simulated.
+    Fails when: a modality has few sampled rows, as its vote is full all the same; with fold when steps differ widely between
+        channels, as the weight's columns then do too.
 
     Source: our own, on MorphoQuant (arXiv 2606.04349): modality weights after MBQ (arXiv 2412.19509), ratios of 1.
 
     Attributes:
+        ratio_count: clip ratios tried.
+        ratio_low: smallest of them.
+        p: exponent of the error.
         balance: votes in the search, "equal" or by "tokens".
-        masks: outlier channels of all tokens together ("pooled"), of any modality ("union"), or for each modality its own.
-        bypass_budget: largest share of a group's sampled values that may bypass. It goes to edges with and without the mask and
-            to limits of lam, 1, 1.5 and 2.5 edges. 1 leaves all to lam, as MorphoQuant does.
+        masks: outlier channels of all tokens ("pooled"), of any modality ("union"), or of "each".
+        bypass_budget: largest share of a group's values that may bypass; 1 leaves it to lam.
         two_level: one factor a modality on all edges.
         fold: multiplies the steps into the weights before these are rounded.
     """
 
-    cos: Cosine | None = "off"
-    search_batches: int | None = 1
+    ratio_count: int | None = None
+    ratio_low: float | None = None
+    p: float | None = None
     balance: Balance = "equal"
     masks: Masks = "union"
     bypass_budget: float = 0.01
@@ -63,8 +63,10 @@ class MorphoModal(SearchFields, MaskFields, MorphoMethod):
     def __post_init__(self):
         super().__post_init__()
         require_range(self.name, "bypass_budget", self.bypass_budget, 0, 1)
-        if self.settings().cos == "token":
-            raise SpecError(f"{self.name} searches channels apart and has no token-wise cosine: use cos=off or cos=channel.")
+
+    def settings(self) -> Settings:
+        """Those of MorphoQuant; the error alone is searched for, over the whole sample at once."""
+        return replace(super().settings(), cos="off", search_batches=1, ema=0.0)
 
     @property
     def needs(self) -> frozenset[Need]:

@@ -37,8 +37,8 @@ VARIANTS = {
         "morphomodal",
         "morphomodal:masks=each,two_level=true",
         "morphomodal:fold=true,bypass_budget=1",
-        "morphomodal:masks=pooled,balance=tokens,cos=channel,bypass_budget=0",
-        "morphomodal:variant=paper,cos=off,mask_scope=global,two_level=true,fold=true",
+        "morphomodal:masks=pooled,balance=tokens,bypass_budget=0",
+        "morphomodal:variant=paper,mask_scope=global,two_level=true,fold=true",
     ],
     "morphoquant": ["morphoquant", "morphoquant:variant=paper", "morphoquant:variant=arxiv", "morphoquant:bypass_penalty=0.5"],
 }

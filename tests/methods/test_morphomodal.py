@@ -243,7 +243,5 @@ def test_formats_take_masks_by_modality_and_no_levels(inputs):
     for extra in ("fold", "two_level"):
         with pytest.raises(SpecError, match="steps of integers"):
             fit(f"morphomodal:{extra}=true", inputs, "w4a4-mxfp4")
-    with pytest.raises(SpecError, match="token-wise"):
-        parse_method("morphomodal:cos=token")
     with pytest.raises(SpecError, match="at most 1"):
         parse_method("morphomodal:bypass_budget=2")
