@@ -20,7 +20,7 @@ from morphoquant.handover.generation import Wanted, answer
 from morphoquant.handover.likelihoods import likelihoods
 from morphoquant.handover.prompts import from_messages, from_text
 from morphoquant.models.load import LoadedModel, load
-from morphoquant.quant.linear import quantized
+from morphoquant.runs.quantised_model import quantised_model
 
 
 class Served(lmms):
@@ -45,8 +45,7 @@ class Served(lmms):
         fits = fitted(given, capture, loaded)
         self._loaded: LoadedModel | None = loaded
         self._active = ExitStack()
-        if fits:
-            self._active.enter_context(quantized(loaded.model, fits))
+        self._active.enter_context(quantised_model(loaded.model, fits, loaded.control))
         what = f"{given.method} {given.spec or SPEC} in {given.scope or SCOPE}" if fits else "full precision"
         linears = sum(len(one.weights) for one in fits.values())
         logger.info(f"MorphoQuant serves {loaded.identity['id']}, {what}: {linears} linears are quantised.")

@@ -1,7 +1,5 @@
 """The small model of all modalities, asked through lmms-eval's own evaluator."""
 
-from contextlib import nullcontext
-
 import handover.needs_lmms  # noqa: F401
 import pytest
 import torch
@@ -17,15 +15,16 @@ from morphoquant.core.errors import BatchError, ModelError
 from morphoquant.core.spec import QuantSpec
 from morphoquant.handover.served import ServedChat, ServedSimple
 from morphoquant.methods.options import parse_method
-from morphoquant.quant.linear import QuantizedLinear, quantized
+from morphoquant.quant.linear import QuantizedLinear
 from morphoquant.runs.evaluate import evaluate
 from morphoquant.runs.fitting import fit
 from morphoquant.runs.inputs import CalibrationInputs
+from morphoquant.runs.quantised_model import quantised_model
 from morphoquant.runs.scope import parts_of
 from morphoquant.store.run_store import RunStore
 
 pytestmark = pytest.mark.slow
-METHODS = [None, "rtn", "morphoquant:lam=1.5"]
+METHODS = [None, "rtn", "morphoquant:lam=1.5", "morphomodal:masks=each"]  # the last must know the modality of every row
 
 
 def words(ground, method):
@@ -70,7 +69,7 @@ def answers(ground):
 @pytest.mark.parametrize("method", METHODS)
 def test_answers_are_the_likeliest_tokens_of_the_model_that_was_asked_for(ground, answers, method):
     loaded = small_loaded()
-    with quantized(loaded.model, fits_of(loaded, ground, method)) if method else nullcontext():
+    with quantised_model(loaded.model, fits_of(loaded, ground, method) if method else {}, loaded.control):
         expected = [by_hand(loaded, item, 6) for item in ground.items]
     assert [one.strip() for one in expected] == [one.strip() for one in answers[method]]
 
@@ -94,7 +93,7 @@ def test_media_that_lmms_eval_cannot_put_into_messages_point_to_the_other_interf
         run(ServedChat(small_loaded()), ["local_words"], _with(ground, folder))
 
 
-@pytest.mark.parametrize("method", [None, "rtn"])
+@pytest.mark.parametrize("method", [None, "rtn", "morphomodal:masks=each"])
 def test_likelihoods_are_those_that_evaluate_stores(ground, method):
     pairs = [(parse_method(method), QuantSpec.parse("w4a4"))] if method else []
     store = RunStore(ground.cache)
