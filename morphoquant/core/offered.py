@@ -7,11 +7,12 @@ Written out, because methods are found by importing torch, which neither does; a
 NAMES = (
     *("rtn", "dabc", "mdqfo", "morphoquant", "morphomodal"),
     *("smoothquant", "osplus", "awq", "quarot", "gptq", "llm_int8", "zeroquant", "atom", "easyquant"),
+    *("mquant", "masquant"),
 )
 # One with a field, and combinations.
 EXAMPLES = ("morphoquant:variant=paper", "smoothquant+quarot+gptq", "gptq+morphoquant")
 METHODS = (*NAMES, *EXAMPLES)
 SPECS = (
-    *("w4a4", "w4a8", "w8a8", "w4a16", "w4a4-g128", "w4a4-token", "w4a4-nf4"),
+    *("w4a4", "w4a8", "w8a8", "w4a16", "w4a4-g128", "w4a4-token", "w4a4-tensor", "w4a4-nf4"),
     *("w4a4-mxfp4", "w4a4-nvfp4", "w4a4-hif4", "w8a8-hif8", "w8a8-e4m3", "w8a8-e5m2"),
 )

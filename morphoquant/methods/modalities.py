@@ -4,8 +4,6 @@ Images, video and audio have statistics of their own. Everything else, template 
 counts as text.
 """
 
-from dataclasses import replace
-
 import numpy as np
 import torch
 
@@ -40,14 +38,17 @@ def sampled(sample: TokenSample) -> dict[Modality, TokenSample]:
     return found
 
 
-def restricted(inputs: GroupInputs, modality: Modality, summary: ChannelSummary) -> GroupInputs:
-    """The group as if no other modality existed; `summary` is that of `families`."""
-    sample = inputs.sample
-    if sample is not None:
-        sample = sampled(sample).get(modality, TokenSample(sample.x[:0], sample.slots[:0], sample.weights[:0]))
-    return replace(
-        GroupInputs(inputs.group, inputs.component, inputs.block, inputs.role, inputs.weights), summary=summary, sample=sample
-    )
+def apart(inputs: GroupInputs, *, sample: bool) -> dict[Modality, GroupInputs]:
+    """The group as it is to text and to each of `OWN`, of those that are present, as if there were no other.
+
+    Args:
+        inputs: the group.
+        sample: whether the token sample is wanted.
+    """
+    rows = sampled(inputs.sample) if sample else {}
+    none = TokenSample(inputs.sample.x[:0], inputs.sample.slots[:0], inputs.sample.weights[:0]) if sample else None
+    named = inputs.group, inputs.component, inputs.block, inputs.role, inputs.weights
+    return {one: GroupInputs(*named, part, rows.get(one, none)) for one, part in families(inputs.summary).items()}
 
 
 def _pooled(parts: list[ChannelSummary]) -> ChannelSummary:

@@ -1,5 +1,6 @@
 """A change of basis leaves the full-precision logits as they are: towers, connectors, decoder and head of stock models."""
 
+from contextlib import nullcontext
 from copy import deepcopy
 
 import pytest
@@ -9,6 +10,8 @@ from tiny_models import MODELS
 import morphoquant
 from morphoquant.core.layers import Component
 from morphoquant.core.spec import QuantSpec
+from morphoquant.hooks.modality_hooks import ModalityHooks
+from morphoquant.hooks.row_labels import RowLabels
 from morphoquant.methods.options import parse_method
 from morphoquant.quant.linear import quantized
 from morphoquant.quant.transform import Identity
@@ -16,12 +19,17 @@ from morphoquant.runs.fitting import fit
 from morphoquant.runs.inputs import CalibrationInputs
 from morphoquant.store.run_store import RunStore
 
-METHODS = ["smoothquant", "osplus:shift=always", "quarot", "awq:clip=false", "atom", "osplus:shift=always+quarot"]
+METHODS = ["smoothquant", "osplus:shift=always", "quarot", "awq:clip=false", "atom", "osplus:shift=always+quarot", "masquant"]
 
 
 def logits(model, batch):
     with torch.no_grad():
         return model(**{name: v.double() if v.is_floating_point() else v for name, v in batch.items()}).logits
+
+
+def labelled(model, fits):
+    """Tells the layers what each row is, where their fits must know."""
+    return ModalityHooks(model, RowLabels()) if any(one.by_modality for one in fits.values()) else nullcontext()
 
 
 @pytest.fixture(scope="module", params=list(MODELS))
@@ -41,9 +49,9 @@ def test_logits_do_not_move(captured, text):
     changed = [name for name, found in fits.items() if not isinstance(found.transform, Identity)]
     parts = {inputs.group(name, ()).component for name in changed}
     assert Component.LANGUAGE in parts and len(parts) > 2, "decoder, a tower, and a connector or the head"
-    with quantized(model, fits, weights=False, activations=False):
+    with quantized(model, fits, weights=False, activations=False), labelled(model, fits):
         after = logits(model, batch)
     assert float((after - before).abs().max()) < 1e-9 * float(before.abs().max())
-    with quantized(model, fits):
+    with quantized(model, fits), labelled(model, fits):
         assert float((logits(model, batch) - before).abs().max()) > 1e-3 * float(before.abs().max())
     assert torch.equal(logits(model, batch), before)

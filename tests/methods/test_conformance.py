@@ -33,6 +33,8 @@ VARIANTS = {
     "quarot": ["quarot", "quarot:seed=3,clip=0.9"],
     "smoothquant": ["smoothquant", "smoothquant:search=true"],
     "zeroquant": ["zeroquant", "zeroquant:group=16"],
+    "masquant": ["masquant", "masquant:rank=1", "masquant:rank=0", "masquant:rank=0,search=true", "masquant:rank=3,alpha=0.7"],
+    "mquant": ["mquant", "mquant:grid=asymmetric,clip=0.9"],
     "morphomodal": [
         "morphomodal",
         "morphomodal:masks=each,two_level=true",
@@ -44,6 +46,7 @@ VARIANTS = {
 }
 COMBINED = ["smoothquant+mdqfo", "quarot+mdqfo", "quarot:seed=2+dabc:lam=1", "awq:clip=false+gptq", "gptq+morphoquant"]
 COMBINED += ["smoothquant+gptq+morphomodal:two_level=true", "quarot+morphomodal:fold=true+gptq"]
+COMBINED += ["quarot+gptq+mquant", "osplus:shift=always+masquant"]
 COMBINED += ["osplus+quarot+gptq+mdqfo", "smoothquant+atom", "smoothquant+llm_int8"]
 TEXTS = [text for name in METHODS for text in VARIANTS.get(name, [name])] + COMBINED
 SPECS = ["w4a4", "w4a8-g16", "w2a2", "w4a4-nf4", "w16a4", "w8a16", "w4a4-token", "w8a8-tensor", "w3a8-g8-token"]

@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_groups import draw, group, summarise
 
@@ -118,6 +118,7 @@ tables = st.integers(1, 3).flatmap(
 )
 
 
+@settings(deadline=None, max_examples=50)
 @given(tables)
 def test_nothing_that_takes_no_more_costs_less(table):
     """Against every choice there is; one more option of each channel takes nothing."""
@@ -134,6 +135,7 @@ def test_nothing_that_takes_no_more_costs_less(table):
             assert paid <= float(cost[other, every].sum()) + 1e-6
 
 
+@settings(deadline=None, max_examples=50)
 @given(tables, st.integers(0, 8))
 def test_a_larger_budget_never_costs_more(table, more):
     cost, share, free, budget = table

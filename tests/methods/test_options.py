@@ -9,8 +9,8 @@ from morphoquant.methods.options import make_method, parse_method
 
 
 def test_the_methods():
-    names = "atom awq dabc easyquant gptq llm_int8 mdqfo morphomodal morphoquant osplus quarot rtn smoothquant zeroquant"
-    assert sorted(METHODS) == names.split()
+    names = "atom awq dabc easyquant gptq llm_int8 masquant mdqfo morphomodal morphoquant mquant osplus quarot rtn"
+    assert sorted(METHODS) == [*names.split(), "smoothquant", "zeroquant"]
 
 
 def test_typed_fields():
