@@ -34,6 +34,7 @@ VARIANTS = {
     "smoothquant": ["smoothquant", "smoothquant:search=true"],
     "zeroquant": ["zeroquant", "zeroquant:group=16"],
     "masquant": ["masquant", "masquant:rank=1", "masquant:rank=0", "masquant:rank=0,search=true", "masquant:rank=3,alpha=0.7"],
+    "mbq": ["mbq", "mbq:image=0.1,audio=0.5,error=mse,ratios=4"],
     "mquant": ["mquant", "mquant:grid=asymmetric,clip=0.9"],
     "morphomodal": [
         "morphomodal",

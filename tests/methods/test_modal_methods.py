@@ -1,4 +1,4 @@
-"""MASQuant and MQuant: what their theory promises, and what they must not be."""
+"""MASQuant, MQuant and MBQ: what their theory promises, and what they must not be."""
 
 from dataclasses import replace
 
@@ -12,11 +12,14 @@ from made_groups import draw, group, summarise
 from morphoquant.core.errors import SpecError
 from morphoquant.core.modality import Modality
 from morphoquant.core.spec import QuantSpec
+from morphoquant.methods.awq import candidate
 from morphoquant.methods.compensation import compensation, whitening
 from morphoquant.methods.cost import cost_of
 from morphoquant.methods.modalities import families, sampled
 from morphoquant.methods.options import parse_method
 from morphoquant.quant.activation import TokenQuantizer
+from morphoquant.quant.channelwise import Scale
+from morphoquant.quant.weight import quantize_weight
 
 TEXT, IMAGE, AUDIO = Modality.TEXT, Modality.IMAGE, Modality.AUDIO
 seeds = st.integers(0, 10_000)
@@ -206,3 +209,41 @@ def test_mquant_shares_the_weight_and_goes_with_a_rotation(inputs):
     for own in turned.by_modality.values():
         assert torch.equal(own.transform.input(probe), turned.transform.input(probe))
         assert not torch.equal(own.transform.input(probe), probe)
+
+
+def scale_of(found):
+    return found.transform.undo(torch.ones(24, dtype=torch.float64))
+
+
+def deviation(inputs, scale, rho, power):
+    """Weight-only error of each candidate, written once more from the formula, in float64."""
+    total = 0.0
+    for modality, part in sampled(inputs.sample).items():
+        for w in inputs.weights.values():
+            moved = Scale(scale)
+            off = (moved.input(part.x) @ (quantize_weight(moved.weight(w), 3) - moved.weight(w)).T).double().abs() ** power
+            total += rho.get(modality, 1.0) * float(part.weights @ off.sum(1))
+    return total
+
+
+@pytest.mark.parametrize(("error", "power"), [("mae", 1), ("mse", 2)])
+@pytest.mark.parametrize("rho", [{}, {IMAGE: 0.05}, {IMAGE: 20.0}])
+def test_mbq_rho1_equals_mae(error, power, rho):
+    """Ratios of 1 are the plain search over all tokens; others weigh rows. Never worse than no scaling, on what it searches."""
+    inputs = loud_images()
+    fields = ",".join(["", *(f"{modality}={value}" for modality, value in rho.items())])
+    found = fit(f"mbq:error={error}{fields}", inputs, "w3a16")
+    scales = [candidate(inputs.summary.mean_abs, step / 20) for step in range(20)]
+    errors = [deviation(inputs, scale, rho, power) for scale in scales]
+    assert deviation(inputs, scale_of(found), rho, power) == pytest.approx(min(errors), rel=1e-4)
+    assert (min(errors) < errors[0]) == (rho != {IMAGE: 0.05}), "text alone is served best by no scale"
+
+
+def test_weights_of_modalities_move_the_scales_and_a_common_factor_does_not():
+    inputs = loud_images()
+    quiet, loud, plain = (scale_of(fit(f"mbq:image={rho}", inputs, "w3a16")) for rho in (1e-4, 1e4, 1))
+    assert not torch.equal(quiet, loud) and not torch.equal(quiet, plain)
+    heavier = replace(inputs, sample=replace(inputs.sample, weights=inputs.sample.weights * 8))
+    assert torch.equal(scale_of(fit("mbq", heavier, "w3a16")), plain)
+    with pytest.raises(SpecError, match="above 0"):
+        parse_method("mbq:image=0")

@@ -1,0 +1,109 @@
+"""MBQ: AWQ's scales, searched on errors that count with the modality's gradient."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from morphoquant.core.errors import SpecError
+from morphoquant.core.modality import Modality
+from morphoquant.core.spec import QuantSpec
+from morphoquant.methods.awq import candidate
+from morphoquant.methods.base import METHODS, GroupInputs, Need, TokenSample
+from morphoquant.methods.basis import in_basis
+from morphoquant.methods.folding import scale_folds
+from morphoquant.methods.modalities import sampled
+from morphoquant.methods.plain import BasisMethod
+from morphoquant.methods.rows import search_rows
+from morphoquant.methods.rtn import RTN
+from morphoquant.quant.channelwise import Scale
+from morphoquant.quant.transform import Identity, Transform
+
+
+@dataclass(frozen=True)
+class MBQ(BasisMethod):
+    """Scales input channels so that the error of the output falls, each modality's weighted by what it does to the answer.
+
+    Idea: visual tokens are many and the answer hardly depends on each; left unweighted they decide the scales.
+
+    Formula: s = mean|x|^r over sqrt(max s min s), r of 0, 1/20 .. 19/20 with the smallest sum_m rho_m sum_{t in m} |dY_t|,
+        rho_text = 1, rho_m = mean_{t in m} |dL/dy_t| / mean_{t in answers} |dL/dy_t|, L the loss of the answers.
+
+    Needs: the mean magnitude of each channel and a token sample; the extremes for static activation ranges.
+    Cost: `ratios` roundings and products a group, and once for a model a backward pass, to measure rho; at run time the scale.
+    Fails when: rho is left at 1, which is a search without gradients; when a mean gradient says little of the loss, since it is
+        a heuristic and no bound; when the answers of calibration are unlike those in use.
+
+    Source: Li et al. 2024, MBQ (arXiv 2412.19509), and its published code. The code has a rho for each layer, at least the median
+        over layers; here it is that median for all (`runs/gradients.py` measures it). All text counts, not answers alone, and
+        errors are those of the linears, not after attention.
+
+    Attributes:
+        image: rho of images.
+        video: rho of video.
+        audio: rho of audio.
+        error: "mae" is |dY|, "mse" its square.
+        ratios: exponents tried; 1 is no scaling.
+        rows: sampled tokens that errors are measured on, at most.
+    """
+
+    image: float = 1.0
+    video: float = 1.0
+    audio: float = 1.0
+    error: Literal["mae", "mse"] = "mae"
+    ratios: int = 20
+    rows: int = 512
+
+    name = "mbq"
+    needs = frozenset({Need.EXTREMES, Need.MEAN_ABS, Need.SAMPLE})
+
+    def __post_init__(self):
+        for field in ("image", "video", "audio"):
+            if not (np.isfinite(getattr(self, field)) and getattr(self, field) > 0):
+                raise SpecError(f"mbq.{field} cannot be {getattr(self, field)}: allowed is a finite value above 0.")
+        for field in ("ratios", "rows"):
+            if getattr(self, field) < 1:
+                raise SpecError(f"mbq.{field} cannot be {getattr(self, field)}: allowed is 1 or more.")
+
+    def transform(self, inputs: GroupInputs, spec: QuantSpec) -> Transform:
+        x, root = search_rows(self.weighted(inputs.sample), self.rows)
+        if not len(x):
+            return Identity()
+        scales = [Scale(candidate(inputs.summary.mean_abs, step / self.ratios)) for step in range(self.ratios)]
+        power = 1 if self.error == "mae" else 2
+        best = int(np.argmin([output_deviation(scale, inputs, spec, x, root, power) for scale in scales]))
+        return Scale(scales[best].scale, scale_folds(inputs.role)) if best else Identity()
+
+    def weighted(self, sample: TokenSample) -> TokenSample:
+        """The sample with each row's weight multiplied by the rho of its modality."""
+        rho = {Modality.TEXT: 1.0, Modality.IMAGE: self.image, Modality.VIDEO: self.video, Modality.AUDIO: self.audio}
+        parts = [replace(part, weights=part.weights * rho[modality]) for modality, part in sampled(sample).items()]
+        if not parts:
+            return sample
+        return TokenSample(*(torch.cat([getattr(part, name) for part in parts]) for name in ("x", "slots", "weights")))
+
+
+def output_deviation(transform: Transform, inputs: GroupInputs, spec: QuantSpec, x: Tensor, root: Tensor, power: int) -> float:
+    """Weighted sum of |dY|^power over all outputs of a group, rounded to nearest after `transform`.
+
+    Args:
+        transform: the change of basis.
+        inputs: the group, before it.
+        spec: how input and weights are rounded.
+        x: rows before it [n, K].
+        root: root of each row's weight [n, 1].
+        power: 1 or 2.
+    """
+    found = RTN().fit(in_basis(inputs, transform), spec)
+    turned = transform.input(x)
+    used = turned if found.activation is None else found.activation.quantize(turned).to(x.dtype)
+    error = 0.0
+    for layer, w in inputs.weights.items():
+        off = used @ found.weights[layer].to(x.dtype).T - turned @ transform.weight(w).to(x.dtype).T
+        error += float((off.abs().double() ** power * root.double().square()).sum())
+    return error
+
+
+METHODS.add("mbq", MBQ)
