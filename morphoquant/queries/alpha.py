@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from morphoquant.core.errors import StoreError
 from morphoquant.queries.layers import group_row
 from morphoquant.queries.sources import static
 from morphoquant.store.run import Run
@@ -12,10 +13,15 @@ def channel_grids(run: Run, layer: str) -> pd.DataFrame:
     """The stored grids of a layer input, one row a channel, in order; columns of the table `grids`.
 
     Raises:
-        StoreError: the run has no static grids.
+        StoreError: the run has no static grids, or treats the modalities of this layer differently.
         UnknownNameError: no such layer.
     """
     frame = static(run).frame("grids", where={"group": group_row(run, layer)["group"]})
+    if frame.empty:
+        raise StoreError(
+            f"run {run.run_id!r} has a grid for each modality at {layer}, none for all rows: choose a layer of one modality, "
+            "or a run whose method treats all rows alike."
+        )
     return frame.sort_values("channel").reset_index(drop=True)
 
 

@@ -37,7 +37,7 @@ def static(run: Run) -> Run:
     """
     if not run.has("grids"):
         raise StoreError(
-            f"run {run.run_id!r} has no fixed grids, its activation quantiser is dynamic or off: "
+            f"run {run.run_id!r} has no fixed grids for all rows, its activation quantiser is dynamic, off, or by modality: "
             "choose a run with one static range a channel, such as w4a4."
         )
     return run

@@ -8,13 +8,14 @@ from fixtures.small_loaded import small_items, small_loaded
 from fixtures.tiny_omni import CONTROL, tiny_batches, tiny_model
 
 import morphoquant
-from morphoquant.core.errors import ModelError
+from morphoquant.core.errors import ModelError, StoreError
 from morphoquant.core.modality import Modality
 from morphoquant.core.spec import QuantSpec
 from morphoquant.hooks.modality_hooks import ModalityHooks
 from morphoquant.methods.options import parse_method
 from morphoquant.quant.by_modality import rows_of
 from morphoquant.quant.linear import QuantizedLinear, quantized
+from morphoquant.queries.alpha import alpha_search
 from morphoquant.runs.evaluate import evaluate
 from morphoquant.runs.fitting import fit
 from morphoquant.runs.identity import model_identity
@@ -102,6 +103,19 @@ def test_errors_are_those_of_the_layer_as_it_runs(model, setting, text):
     density = run.header.summary["bypass_density_of_fit"]
     assert density <= 0.01 if "morphomodal" in text else density is None
     assert not run.has("grids") or set(run.frame("grids")["group"]) == {n for n, one in fits.items() if one.columns is not None}
+
+
+def test_charts_of_grids_say_where_there_is_none_for_all_rows(model, setting):
+    store, capture, inputs = setting
+    data, identity = {"id": "tiny", "fingerprint": "x", "samples": 1}, model_identity(model)
+    (run,) = morphoquant.quantize(
+        model, capture, tiny_batches(1), [pair(METHODS[1])], store=store, identity=identity, data=data, control=CONTROL
+    )
+    (fits,) = fit([pair(METHODS[1])], inputs)
+    single = next(name for name, one in fits.items() if one.columns is not None)
+    assert len(alpha_search(run, single)) == inputs.group(single, ()).channels
+    with pytest.raises(StoreError, match="a grid for each modality at"):
+        alpha_search(run, LAYER)
 
 
 @pytest.mark.parametrize("text", METHODS)
