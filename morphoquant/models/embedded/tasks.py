@@ -67,12 +67,12 @@ def _sequence(rng, split):
 
 
 POOLS: dict[str, Pool] = {
-    "image": Pool(Modality.IMAGE, 0.3, _one),
-    "two-digits": Pool(Modality.IMAGE, 0.2, _two),
-    "audio": Pool(Modality.AUDIO, 0.15, _spoken),
-    "video": Pool(Modality.VIDEO, 0.1, _moving),
-    "motion": Pool(Modality.VIDEO, 0.08, _motion),
-    "sequence": Pool(Modality.VIDEO, 0.17, _sequence),
+    "image": Pool(Modality.IMAGE, 0.34, _one),
+    "two-digits": Pool(Modality.IMAGE, 0.19, _two),
+    "audio": Pool(Modality.AUDIO, 0.09, _spoken),
+    "video": Pool(Modality.VIDEO, 0.12, _moving),
+    "motion": Pool(Modality.VIDEO, 0.05, _motion),
+    "sequence": Pool(Modality.VIDEO, 0.21, _sequence),
 }
 
 # A turn is texts and (pool, index) pairs, and its answer.

@@ -18,14 +18,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 
 from morphoquant.core.errors import UnknownNameError
 from morphoquant.models.embedded.card import write_card
+from morphoquant.models.embedded.checkpoint import resume, save
 from morphoquant.models.embedded.compose import Composer
 from morphoquant.models.embedded.evaluate import evaluate
 from morphoquant.models.embedded.features import Features, Spread, features_of
 from morphoquant.models.embedded.folder import demo_folder, prepare
+from morphoquant.models.embedded.gradient import Gradient
 from morphoquant.models.embedded.modeling import OmniDemoForConditionalGeneration
 from morphoquant.models.embedded.processor import OmniDemoProcessor
 from morphoquant.models.embedded.reading import learn_to_read
@@ -52,14 +53,14 @@ class Recipe:
         tasks: names of TASKS, joined by commas: what is trained and measured.
     """
 
-    reading: int = 1500
-    steps: int = 6000
-    batch: int = 128
-    items: int = 60_000
-    held_out: int = 1_000
+    reading: int = 1000
+    steps: int = 1200
+    batch: int = 32
+    items: int = 36_000
+    held_out: int = 400
     rate: float = 1e-3
     decay: float = 0.05
-    noise: float = 0.1
+    noise: float = 0.3
     warmup: float = 0.04
     seed: int = 0
     half: bool = True
@@ -198,15 +199,17 @@ def _optimise(
     for weight in weights.values():
         weight.requires_grad_(True)
     optimiser = torch.optim.AdamW(weights.values(), lr=recipe.rate, betas=(0.9, 0.98), weight_decay=recipe.decay)
-    first = _resume(weights, optimiser, work, recipe)
+    name = json.dumps(asdict(recipe), sort_keys=True)
+    first = resume(weights, optimiser, work, name)
     if first is None:
         log.unlink(missing_ok=True)
         _first_stage(composer, unseen, weights, recipe, log)
         first = 0
-        _checkpoint(weights, optimiser, work, first, recipe)
+        save(weights, optimiser, work, first, name)
     names, shares = list(recipe.asked), np.array([task.weight for task in recipe.asked.values()])
     answers = {name: features.answers for name, features in composer.features.items()}
     started = time.monotonic()
+    learn = Gradient(composer, weights)
     step = first
     for step in range(first, recipe.steps):
         part = max(step / recipe.steps, (time.monotonic() - started) / seconds)
@@ -215,24 +218,19 @@ def _optimise(
             break
         on_step(step)
         rng = np.random.default_rng([recipe.seed, 1, step])
-        generator = torch.Generator(composer.model.device).manual_seed(recipe.seed * 1_000_003 + step)
         turns = [TASKS[names[at]].make(rng, answers) for at in rng.choice(len(names), recipe.batch, p=shares / shares.sum())]
         for group in optimiser.param_groups:
             group["lr"] = recipe.rate * _pace(part, recipe.warmup)
-        logits, wanted = composer(turns, generator)
-        loss = torch.nn.functional.cross_entropy(logits, wanted)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        loss, right = learn(turns, recipe.seed * 1_000_003 + step)
         torch.nn.utils.clip_grad_norm_(weights.values(), 1.0)
         optimiser.step()
         if step % 20 == 0 or step == recipe.steps - 1:
-            right = (logits.argmax(-1) == wanted).float().mean()
-            _say(log, {"step": step, "loss": round(loss.item(), 4), "tokens_right": round(right.item(), 4)})
+            _say(log, {"step": step, "loss": round(loss, 4), "tokens_right": round(right, 4)})
         if (step + 1) % every == 0:
-            _checkpoint(weights, optimiser, work, step + 1, recipe)
+            save(weights, optimiser, work, step + 1, name)
     else:
         step = recipe.steps
-    _checkpoint(weights, optimiser, work, step, recipe)
+    save(weights, optimiser, work, step, name)
     for weight in weights.values():
         weight.requires_grad_(False)
     return step
@@ -257,47 +255,6 @@ def _pace(part: float, warmup: float) -> float:
     if part < warmup:
         return (part + 1e-3) / warmup
     return 0.5 * (1 + math.cos(math.pi * (part - warmup) / (1 - warmup)))
-
-
-def _checkpoint(weights: dict, optimiser: torch.optim.Optimizer, work: Path, step: int, recipe: Recipe) -> None:
-    state = {}
-    for name, weight in weights.items():
-        state[name] = weight.detach()
-        if held := optimiser.state.get(weight):
-            state[f"first/{name}"], state[f"second/{name}"] = held["exp_avg"], held["exp_avg_sq"]
-    sibling = work / "checkpoint.tmp"
-    save_file(
-        {k: v.cpu().contiguous() for k, v in state.items()}, sibling, metadata={"step": str(step), "recipe": _named(recipe)}
-    )
-    sibling.replace(work / "checkpoint.safetensors")
-
-
-def _resume(weights: dict, optimiser: torch.optim.Optimizer, work: Path, recipe: Recipe) -> int | None:
-    """Puts the checkpoint back, if there is one of this recipe; the step to go on with, None to start."""
-    from safetensors import safe_open
-
-    path = work / "checkpoint.safetensors"
-    if not path.is_file():
-        return None
-    with safe_open(path, "pt") as file:
-        if file.metadata().get("recipe") != _named(recipe):
-            return None
-        step = int(file.metadata()["step"])
-        for name, weight in weights.items():
-            weight.data.copy_(file.get_tensor(name))
-            if step == 0:
-                continue
-            optimiser.state[weight] = {
-                "step": torch.tensor(float(step)),
-                "exp_avg": file.get_tensor(f"first/{name}").to(weight.device),
-                "exp_avg_sq": file.get_tensor(f"second/{name}").to(weight.device),
-            }
-    print(f"going on from step {step}", flush=True)
-    return step
-
-
-def _named(recipe: Recipe) -> str:
-    return json.dumps(asdict(recipe), sort_keys=True)
 
 
 def _say(log: Path, line: dict) -> None:
