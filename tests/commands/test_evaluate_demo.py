@@ -15,10 +15,10 @@ ROOT = Path(__file__).parents[2]
 FLOORS = {"image-digit": 0.75, "spoken-digit": 0.8, "video-digit": 0.6, "video-motion": 0.6}
 
 
-def test_the_embedded_model_answers_and_w8a8_keeps_its_answers(tmp_path):
+def test_the_embedded_model_answers_and_eight_bit_weights_keep_its_answers(tmp_path):
     prepare(ROOT / "cache")
     (tmp_path / "models").symlink_to(ROOT / "cache" / "models")
-    words = ["evaluate", "demo", "--tasks", *FLOORS, "--items", "12", "--method", "rtn", "--spec", "w8a8", "--samples", "15"]
+    words = ["evaluate", "demo", "--tasks", *FLOORS, "--items", "12", "--method", "rtn", "--spec", "w8a16", "--samples", "15"]
     command = [sys.executable, "-m", "morphoquant", *words, "--json", "--cache", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr
