@@ -16,13 +16,13 @@ from torch import nn
 from morphoquant import __version__
 from morphoquant.core.errors import BatchError
 from morphoquant.core.layers import Component
-from morphoquant.core.plan import RunPlan
 from morphoquant.core.progress import Progress, silent
 from morphoquant.core.spec import QuantSpec
 from morphoquant.data.items import Item, items_fingerprint
 from morphoquant.methods.base import GroupFit, Method
 from morphoquant.models.load import LoadedModel
 from morphoquant.runs.answers import Asker, Question, ask_all, log_likelihoods, rows_of
+from morphoquant.runs.evaluate import quantized_plan
 from morphoquant.runs.fitting import fit
 from morphoquant.runs.inputs import CalibrationInputs
 from morphoquant.runs.keeping import LIMIT, Kept, blocks_of, unchanged_parts
@@ -88,18 +88,9 @@ def sensitivity(
     method.check(spec)
     check_model(capture, loaded.identity)
     parts = parts_of(scope)
-    plan = RunPlan(
-        kind="sensitivity",
-        model=dict(loaded.identity),
-        data={"id": data, "fingerprint": items_fingerprint(items), "samples": len(items)},
-        options={"scope": [str(part) for part in parts]},
-        seed=seed,
-        code=__version__,
-        capture=capture.run_id,
-        method=method.name,
-        fields=method.options(),
-        spec=str(spec),
-    )
+    identity = {"id": data, "fingerprint": items_fingerprint(items), "samples": len(items)}
+    base = dict(kind="sensitivity", model=dict(loaded.identity), data=identity, seed=seed, code=__version__)
+    plan = quantized_plan(base, capture, (method, spec), parts)
     if store.finished(plan) is None:
         with store.writer(plan) as writer:
             inputs = CalibrationInputs(capture, loaded.model, parts)

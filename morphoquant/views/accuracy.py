@@ -3,7 +3,7 @@
 from morphoquant.figures.answer_dots import Quantity, answer_dots
 from morphoquant.queries.accuracy import accuracy
 from morphoquant.queries.evaluations import by_spec, evaluated, full_precision_of
-from morphoquant.views.base import VIEWS, Measure, View, chosen
+from morphoquant.views.base import VIEWS, Measure, View, chosen, of_subjects
 
 MEASURES = (
     Measure("accuracy", "Accuracy by subject", "%"),
@@ -28,9 +28,7 @@ def _by(selection) -> str:
 def _query(store, runs, selection):
     runs = by_spec(evaluated(runs))
     frame = accuracy(runs, _by(selection), reference=full_precision_of(store, runs[0]))
-    if selection.subjects:
-        frame = frame[frame["subject"].isin(selection.subjects)].reset_index(drop=True)
-    return frame
+    return of_subjects(frame, selection)
 
 
 def _draw(frame, selection):

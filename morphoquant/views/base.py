@@ -86,6 +86,11 @@ def chosen(measures: tuple[Measure, ...], selection: Selection) -> Measure:
     raise UnknownNameError("measure", selection.measure, [measure.name for measure in measures])
 
 
+def of_subjects(frame: pd.DataFrame, selection: Selection) -> pd.DataFrame:
+    """The rows of the subjects that `selection` names, all if it names none."""
+    return frame[frame["subject"].isin(selection.subjects)].reset_index(drop=True) if selection.subjects else frame
+
+
 class ViewRegistry(Registry[View]):
     """A registry that imports the sibling files when it is first read."""
 

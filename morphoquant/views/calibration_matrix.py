@@ -2,7 +2,7 @@
 
 from morphoquant.figures.calibration_map import calibration_map
 from morphoquant.queries.calibration_matrix import calibration_matrix
-from morphoquant.views.base import VIEWS, Measure, View, chosen
+from morphoquant.views.base import VIEWS, Measure, View, chosen, of_subjects
 
 MEASURES = (
     Measure("accuracy", "Accuracy", "%"),
@@ -14,9 +14,7 @@ MEASURES = (
 
 def _query(store, runs, selection):
     frame = calibration_matrix(store, runs)
-    if selection.subjects:
-        frame = frame[frame["subject"].isin(selection.subjects)].reset_index(drop=True)
-    return frame
+    return of_subjects(frame, selection)
 
 
 def _draw(frame, selection):

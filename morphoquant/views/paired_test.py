@@ -4,7 +4,7 @@ from morphoquant.core.errors import CompareError
 from morphoquant.figures.difference_dots import difference_dots
 from morphoquant.queries.evaluations import evaluated, evaluation_labels
 from morphoquant.queries.paired import paired
-from morphoquant.views.base import VIEWS, Measure, View, chosen
+from morphoquant.views.base import VIEWS, Measure, View, chosen, of_subjects
 
 MEASURES = (Measure("task", "By task"), Measure("subject", "By subject"))
 
@@ -16,9 +16,7 @@ def _query(store, runs, selection):
     frame = paired(runs[0], runs[1], chosen(MEASURES, selection).name)
     first, second = evaluation_labels(runs)
     frame = frame.assign(first_label=first, second_label=second)
-    if selection.subjects:
-        frame = frame[frame["subject"].isin(selection.subjects)].reset_index(drop=True)
-    return frame
+    return of_subjects(frame, selection)
 
 
 VIEWS.add(
