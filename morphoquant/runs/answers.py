@@ -18,6 +18,8 @@ from morphoquant.data.sample import Sample
 from morphoquant.models.load import LoadedModel
 
 Ids = tuple[int, ...]
+# (model, questions, batch) -> what is expected after each; see `next_tokens`.
+Reads = Callable[[nn.Module, Sequence["Question"], int], list[dict[Ids, Tensor]]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,18 +125,22 @@ def ask_all(ask: Callable[[Item], Question], items: Sequence[Item]) -> tuple[lis
     return questions, refused
 
 
-def log_likelihoods(model: nn.Module, questions: Sequence[Question], batch: int = 1) -> list[list[float]]:
+def log_likelihoods(
+    model: nn.Module, questions: Sequence[Question], batch: int = 1, read: Reads | None = None
+) -> list[list[float]]:
     """Log-likelihood of each choice of each question, in nats, summed over the choice's tokens.
 
     Args:
         model: with a language head; full precision or quantised.
         questions: any.
         batch: rows that may share a forward.
+        read: how questions are read; absent: whole, as `next_tokens` does.
 
     Raises:
         ModelError: the model gives no logits, or values that are not finite.
     """
-    return [_summed(question, after) for question, after in zip(questions, next_tokens(model, questions, batch), strict=True)]
+    expected = (read or next_tokens)(model, questions, batch)
+    return [_summed(question, after) for question, after in zip(questions, expected, strict=True)]
 
 
 def next_tokens(model: nn.Module, questions: Sequence[Asked], batch: int = 1) -> list[dict[Ids, Tensor]]:
@@ -153,8 +159,8 @@ def next_tokens(model: nn.Module, questions: Sequence[Asked], batch: int = 1) ->
     """
     found: list[dict[Ids, Tensor]] = [{} for _ in questions]
     rows = [(number, ids) for number, question in enumerate(questions) for ids in question.rows]
-    for members in _batches(rows, questions, batch):
-        inputs = _joined([_extended(questions[number].prompt, ids) for number, ids in members])
+    for members in batches(rows, questions, batch):
+        inputs = joined([_extended(questions[number].prompt, ids) for number, ids in members])
         logits = forward(model, inputs, keep=1 + max(len(ids) for _, ids in members))
         for (number, ids), row in zip(members, logits, strict=True):
             # The last row of logits follows all of `ids`; each one before follows one token less.
@@ -196,13 +202,13 @@ def _summed(question: Question, after: Mapping[Ids, Tensor]) -> list[float]:
     return sums
 
 
-def _batches(rows: list[tuple[int, Ids]], questions: Sequence[Asked], size: int) -> Iterable[list[tuple[int, Ids]]]:
+def batches(rows: list[tuple[int, Ids]], questions: Sequence[Asked], size: int) -> Iterable[list[tuple[int, Ids]]]:
     """Rows whose tensors have equal shapes, at most `size` at a time."""
     alike: dict[tuple, list[tuple[int, Ids]]] = {}
     for number, ids in rows:
         prompt = questions[number].prompt
         length = prompt["input_ids"].shape[1] + len(ids)
-        shapes = sorted((name, tuple(value.shape)) for name, value in prompt.items() if not _is_sequence(prompt, value))
+        shapes = sorted((name, tuple(value.shape)) for name, value in prompt.items() if not is_sequence(prompt, value))
         alike.setdefault((length, *shapes), []).append((number, ids))
     for members in alike.values():
         for at in range(0, len(members), max(1, size)):
@@ -215,7 +221,7 @@ def _extended(prompt: Mapping[str, Tensor], ids: Ids) -> dict[str, Tensor]:
     for name, value in prompt.items() if ids else ():
         if name == "input_ids":
             tail = torch.tensor([ids], dtype=value.dtype)
-        elif _is_sequence(prompt, value):
+        elif is_sequence(prompt, value):
             tail = torch.full((1, len(ids)), name == "attention_mask", dtype=value.dtype)
         else:
             continue
@@ -223,10 +229,10 @@ def _extended(prompt: Mapping[str, Tensor], ids: Ids) -> dict[str, Tensor]:
     return found
 
 
-def _is_sequence(prompt: Mapping[str, Tensor], value: Tensor) -> bool:
+def is_sequence(prompt: Mapping[str, Tensor], value: Tensor) -> bool:
     return value.shape == prompt["input_ids"].shape and not value.is_floating_point()
 
 
-def _joined(rows: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+def joined(rows: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
     """One batch of rows; media stand one after the other, as processors put them."""
     return dict(rows[0]) if len(rows) == 1 else {name: torch.cat([row[name] for row in rows]) for name in rows[0]}

@@ -26,6 +26,7 @@ from morphoquant.data.items import Item, items_fingerprint, shuffled
 from morphoquant.methods.base import GroupFit, Method
 from morphoquant.models.load import LoadedModel
 from morphoquant.runs.answers import Asker, Question, ask_all, log_likelihoods
+from morphoquant.runs.continuing import Reader
 from morphoquant.runs.fitting import fit
 from morphoquant.runs.inputs import CalibrationInputs
 from morphoquant.runs.keeping import LIMIT, Kept, unchanged_parts
@@ -173,6 +174,7 @@ def _fitted(loaded: LoadedModel, missing, parts, progress: Progress) -> Iterator
 def _run(work: _Work, jobs: list[_Job], unchanged: list[str], keep_bytes: int, progress: Progress) -> None:
     model, total = work.loaded.model, len(work.items)
     ask, kept, seconds = Asker(work.loaded), Kept(keep_bytes), dict.fromkeys(range(len(jobs)), 0.0)
+    read = Reader.of(work.loaded)
     first = min(job.writer.next_batch for job in jobs)
     todo = sum((2 if job.control else 1) * (total - job.writer.next_batch) for job in jobs)
     done = 0
@@ -181,13 +183,14 @@ def _run(work: _Work, jobs: list[_Job], unchanged: list[str], keep_bytes: int, p
         shard = work.items[begin : begin + SHARD]
         questions, refused = ask_all(ask, shard)
         with kept.replaying(model, unchanged):
+            read.learn(model, questions)
             for place, job in enumerate(jobs):
                 if job.writer.next_batch != begin:
                     continue
                 started = time.monotonic()
                 given = questions + (_controls(ask, questions, work.controls) if job.control else [])
                 with quantised_model(model, job.fits, work.loaded.control):
-                    found = log_likelihoods(model, given, work.batch)
+                    found = log_likelihoods(model, given, work.batch, read)
                 tables = {"answers": [answers_table(given, found)], **({"refused": [refused_table(refused)]} if refused else {})}
                 job.writer.write_shard(begin, begin + len(shard), tables)
                 seconds[place] += time.monotonic() - started

@@ -164,11 +164,11 @@ def test_interrupted_resumes_at_the_last_whole_shard(loaded, setting, tmp_path, 
     monkeypatch.setattr(evaluating, "SHARD", 2)
     asked, ask = [], evaluating.log_likelihoods
 
-    def dies(model, questions, batch):
+    def dies(model, questions, *how):
         asked.append(len(questions))
         if len(asked) == 4:
             raise KeyboardInterrupt
-        return ask(model, questions, batch)
+        return ask(model, questions, *how)
 
     monkeypatch.setattr(evaluating, "log_likelihoods", dies)
     with pytest.raises(KeyboardInterrupt):

@@ -121,17 +121,21 @@ class OmniDemoModel(OmniDemoPreTrainedModel):
         """Runs the model; see the get_*_features methods for the shapes."""
         if inputs_embeds is None:
             inputs_embeds = self.get_input_embeddings()(input_ids)
-        # While generating, media are in the cache after the first step.
-        if input_ids is not None and (past_key_values is None or past_key_values.get_seq_length() == 0):
-            if pixel_values is not None:
-                found = self.get_image_features(pixel_values)
-                inputs_embeds = self._place(inputs_embeds, input_ids, self.config.image_token_id, found, "image")
-            if input_features is not None:
-                found = self.get_audio_features(input_features, feature_attention_mask)
-                inputs_embeds = self._place(inputs_embeds, input_ids, self.config.audio_token_id, found, "audio")
-            if pixel_values_videos is not None:
-                found = self.get_video_features(pixel_values_videos, video_frame_counts)
-                inputs_embeds = self._place(inputs_embeds, input_ids, self.config.video_token_id, found, "video")
+        going_on = past_key_values is not None and past_key_values.get_seq_length() > 0
+
+        def wanted(media: torch.Tensor | None, token: int) -> bool:
+            # While generating, media are given at every step and are in the cache after the first.
+            return media is not None and input_ids is not None and not (going_on and not (input_ids == token).any())
+
+        if wanted(pixel_values, token := self.config.image_token_id):
+            found = self.get_image_features(pixel_values)
+            inputs_embeds = self._place(inputs_embeds, input_ids, token, found, "image")
+        if wanted(input_features, token := self.config.audio_token_id):
+            found = self.get_audio_features(input_features, feature_attention_mask)
+            inputs_embeds = self._place(inputs_embeds, input_ids, token, found, "audio")
+        if wanted(pixel_values_videos, token := self.config.video_token_id):
+            found = self.get_video_features(pixel_values_videos, video_frame_counts)
+            inputs_embeds = self._place(inputs_embeds, input_ids, token, found, "video")
         return self.language_model(
             attention_mask=attention_mask,
             position_ids=position_ids,
