@@ -29,6 +29,7 @@ VARIANTS = {
     "easyquant": ["easyquant", "easyquant:rounds=1,ratios=1"],
     "gptq": ["gptq", "gptq:act_order=true"],
     "llm_int8": ["llm_int8", "llm_int8:threshold=20"],
+    "omniquant": ["omniquant:steps=10", "omniquant:steps=5,shift=true,scale=false", "omniquant:clip=false,steps=5,rows=40"],
     "osplus": ["osplus", "osplus:shift=always", "osplus:shift=never,steps=1"],
     "quarot": ["quarot", "quarot:seed=3,clip=0.9"],
     "smoothquant": ["smoothquant", "smoothquant:search=true"],
@@ -48,7 +49,7 @@ VARIANTS = {
 COMBINED = ["smoothquant+mdqfo", "quarot+mdqfo", "quarot:seed=2+dabc:lam=1", "awq:clip=false+gptq", "gptq+morphoquant"]
 COMBINED += ["smoothquant+gptq+morphomodal:two_level=true", "quarot+morphomodal:fold=true+gptq"]
 COMBINED += ["quarot+gptq+mquant", "osplus:shift=always+masquant"]
-COMBINED += ["osplus+quarot+gptq+mdqfo", "smoothquant+atom", "smoothquant+llm_int8"]
+COMBINED += ["osplus+quarot+gptq+mdqfo", "smoothquant+atom", "smoothquant+llm_int8", "omniquant:steps=3+mdqfo"]
 TEXTS = [text for name in METHODS for text in VARIANTS.get(name, [name])] + COMBINED
 SPECS = ["w4a4", "w4a8-g16", "w2a2", "w4a4-nf4", "w16a4", "w8a16", "w4a4-token", "w8a8-tensor", "w3a8-g8-token"]
 FORMATS = ["w4a4-mxfp4", "w4a4-nvfp4", "w4a4-hif4", "w8a8-e4m3", "w8a8-e5m2", "w8a8-hif8", "w4a4-nf4-amxfp4", "w4a8-hif4"]
