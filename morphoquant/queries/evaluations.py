@@ -151,10 +151,12 @@ def calibration_of(store: RunStore, run: Run) -> str | None:
     """Short name of the data that a run was calibrated on: what follows "demo-calibration-", "all" for the plain set.
 
     Raises:
-        StoreError: the capture is not in the store, so that its data are not known.
+        StoreError: an older run does not name its data, and its capture is not in the store.
     """
     if run.plan.capture is None:
         return None
+    if data := run.header.summary.get("calibration"):
+        return calibration_name(data)
     try:
         data = str(store.open(run.plan.capture).plan.data.get("id"))
     except UnknownNameError:

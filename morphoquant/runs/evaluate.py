@@ -105,12 +105,12 @@ def evaluate(
     full = _full_plan(store, base, control)
     wanted = [(capture, pair, quantized_plan(base, capture, pair, parts)) for capture in captures for pair in pairs]
     with ExitStack() as stack:
-        jobs = [] if store.finished(full) else [_Job("full precision", stack.enter_context(store.writer(full)), {}, control)]
+        jobs = [] if store.finished(full) else [_Job(stack.enter_context(store.writer(full)), {}, control, None)]
         missing = {plan.run_id: (capture, pair, plan) for capture, pair, plan in wanted if store.finished(plan) is None}
         writers = {run_id: stack.enter_context(store.writer(plan)) for run_id, (_, _, plan) in missing.items()}
         for run_id, fits in _fitted(loaded, list(missing.values()), parts, progress):
-            plan = missing[run_id][2]
-            jobs.append(_Job(f"{plan.method} {plan.spec}", writers[run_id], fits, False))
+            capture = missing[run_id][0]
+            jobs.append(_Job(writers[run_id], fits, False, capture.plan.data.get("id")))
         if jobs:
             work = _Work(loaded, items, {item.id: item for item in shuffled(items, seed)} if control else {}, batch, texts)
             _run(work, jobs, unchanged_parts(loaded.model, parts), keep_bytes, progress)
@@ -145,12 +145,19 @@ class _Work:
 
 @dataclass(frozen=True, eq=False)
 class _Job:
-    """One run that is not in the cache yet; without fits it is the full-precision one."""
+    """One run that is not in the cache yet; without fits it is the full-precision one.
 
-    label: str
+    Attributes:
+        writer: of the run.
+        fits: by group.
+        control: asks items with exchanged media too.
+        calibration: name of the data that the fits come from.
+    """
+
     writer: RunWriter
     fits: Mapping[str, GroupFit]
     control: bool
+    calibration: str | None
 
 
 def _full_plan(store: RunStore, base: Mapping[str, Any], control: bool) -> RunPlan:
@@ -224,5 +231,6 @@ def _finish(work: _Work, job: _Job, seconds: float) -> None:
         "arithmetic": "simulated in float32" if job.fits else "float32",
         "torch": torch.__version__,
         "python": platform.python_version(),
+        **({"calibration": job.calibration} if job.calibration else {}),  # so that the run can be read without its capture
     }
     job.writer.finish(tables, facts)

@@ -10,9 +10,11 @@ from morphoquant.data.items import Item
 from morphoquant.data.sample import Part, Sample
 from morphoquant.methods.options import parse_method
 from morphoquant.queries.accuracy import accuracy
+from morphoquant.queries.evaluations import calibration_of
 from morphoquant.runs import evaluate as evaluating
 from morphoquant.runs.evaluate import evaluate
 from morphoquant.store.run_store import RunStore
+from morphoquant.store.ship import ship
 
 TEXTS = [("one", "A passage to read."), ("two", "Another one.")]
 SCOPE = ("language", "vision", "audio", "connector")
@@ -137,6 +139,16 @@ def test_methods_fitted_to_several_captures(loaded, setting, tmp_path):
     ]
     (_, alone) = evaluate(loaded, small_items(4), pairs("dabc@w4a4"), store=RunStore(tmp_path), captures=[second])
     assert rows(alone).map(_plain).equals(rows(runs[4]).map(_plain))
+
+
+def test_a_run_names_its_calibration_data_and_can_be_read_without_the_capture(loaded, setting, tmp_path):
+    store, capture = setting
+    full, quantised = evaluated(loaded, setting, "rtn@w4a4", items=small_items(4))
+    assert "calibration" not in full.header.summary
+    elsewhere = RunStore(tmp_path)
+    ship(quantised, elsewhere.roots[1], set())
+    copy = elsewhere.open(quantised.run_id)
+    assert calibration_of(elsewhere, copy) == calibration_of(store, quantised) == capture.plan.data["id"]
 
 
 def test_equal_plans_answer_from_the_cache(loaded, setting, monkeypatch):
