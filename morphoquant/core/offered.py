@@ -6,7 +6,7 @@ Written out, because methods are found by importing torch, which neither does; a
 # Every registered method.
 NAMES = (
     *("rtn", "dabc", "mdqfo", "morphoquant", "morphomodal"),
-    *("smoothquant", "osplus", "awq", "quarot", "gptq", "llm_int8", "zeroquant", "atom", "easyquant"),
+    *("smoothquant", "osplus", "awq", "quarot", "spinquant", "gptq", "llm_int8", "zeroquant", "atom", "easyquant"),
     *("mbq", "mquant", "masquant", "omniquant"),
 )
 # One with a field, and combinations.

@@ -20,6 +20,7 @@ from morphoquant.runs.inputs import CalibrationInputs
 from morphoquant.store.run_store import RunStore
 
 METHODS = ["smoothquant", "osplus:shift=always", "quarot", "awq:clip=false", "atom", "osplus:shift=always+quarot", "masquant"]
+METHODS += ["spinquant:steps=2"]
 METHODS += ["omniquant:steps=5,shift=true"]
 
 

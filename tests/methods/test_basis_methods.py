@@ -22,7 +22,7 @@ from morphoquant.quant.linear import QuantizedLinear
 from morphoquant.quant.rotation import random_rotation
 from morphoquant.quant.transform import Identity, composed
 
-BASIS = ["smoothquant", "osplus:shift=always", "awq", "quarot", "atom"]
+BASIS = ["smoothquant", "osplus:shift=always", "awq", "quarot", "spinquant:steps=2", "atom"]
 
 
 def fit(text, inputs, spec):

@@ -33,6 +33,7 @@ VARIANTS = {
     "osplus": ["osplus", "osplus:shift=always", "osplus:shift=never,steps=1"],
     "quarot": ["quarot", "quarot:seed=3,clip=0.9"],
     "smoothquant": ["smoothquant", "smoothquant:search=true"],
+    "spinquant": ["spinquant:steps=3", "spinquant:weights=false,steps=2,rows=40,seed=4"],
     "zeroquant": ["zeroquant", "zeroquant:group=16"],
     "masquant": ["masquant", "masquant:rank=1", "masquant:rank=0", "masquant:rank=0,search=true", "masquant:rank=3,alpha=0.7"],
     "mbq": ["mbq", "mbq:image=0.1,audio=0.5,error=mse,ratios=4"],
@@ -50,6 +51,7 @@ COMBINED = ["smoothquant+mdqfo", "quarot+mdqfo", "quarot:seed=2+dabc:lam=1", "aw
 COMBINED += ["smoothquant+gptq+morphomodal:two_level=true", "quarot+morphomodal:fold=true+gptq"]
 COMBINED += ["quarot+gptq+mquant", "osplus:shift=always+masquant"]
 COMBINED += ["osplus+quarot+gptq+mdqfo", "smoothquant+atom", "smoothquant+llm_int8", "omniquant:steps=3+mdqfo"]
+COMBINED += ["smoothquant+spinquant:weights=false,steps=2+gptq+mdqfo"]
 TEXTS = [text for name in METHODS for text in VARIANTS.get(name, [name])] + COMBINED
 SPECS = ["w4a4", "w4a8-g16", "w2a2", "w4a4-nf4", "w16a4", "w8a16", "w4a4-token", "w8a8-tensor", "w3a8-g8-token"]
 FORMATS = ["w4a4-mxfp4", "w4a4-nvfp4", "w4a4-hif4", "w8a8-e4m3", "w8a8-e5m2", "w8a8-hif8", "w4a4-nf4-amxfp4", "w4a8-hif4"]

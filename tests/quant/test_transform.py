@@ -10,6 +10,7 @@ from torch import nn
 from morphoquant.quant.channelwise import Permutation, Scale, Shift
 from morphoquant.quant.hadamard import factors, hadamard
 from morphoquant.quant.linear import QuantizedLinear
+from morphoquant.quant.orthogonal import Orthogonal
 from morphoquant.quant.rotation import random_rotation
 from morphoquant.quant.transform import Composition, Identity, composed
 
@@ -19,15 +20,18 @@ WIDTHS = [1, 2, 3, 7, 12, 16, 24, 30, 36, 57, 60, 64, 108, 128, 172]
 def draw(kind: str, width: int, seed: int):
     rng = np.random.default_rng(seed)
     if kind == "scale":
-        return Scale(torch.from_numpy(np.exp(rng.normal(0, 2, width))))
+        # Several in a chain multiply: wider ones would lose the digits that a matrix after them mixes.
+        return Scale(torch.from_numpy(np.exp(rng.normal(0, 0.7, width))))
     if kind == "shift":
         return Shift(torch.from_numpy(rng.normal(0, 10, width)))
     if kind == "permutation":
         return Permutation(torch.from_numpy(rng.permutation(width)))
+    if kind == "orthogonal":
+        return Orthogonal(torch.from_numpy(np.linalg.qr(rng.normal(0, 1, (width, width)))[0]))
     return Identity() if kind == "identity" else random_rotation(width, seed)
 
 
-KINDS = ["identity", "scale", "shift", "permutation", "rotation"]
+KINDS = ["identity", "scale", "shift", "permutation", "rotation", "orthogonal"]
 
 
 @given(
