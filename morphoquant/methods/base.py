@@ -31,6 +31,7 @@ class Need(StrEnum):
     MOMENTS = "moments"  # summary.mean, .m2
     MODALITIES = "modalities"  # summary.by_modality
     SAMPLE = "sample"  # sample
+    BLOCKS = "blocks"  # whole sequences through blocks, methods/blocks.py; never read by `Method.fit`
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,14 +1,18 @@
-"""The parameters that OmniQuant learns for one group, the loss they are learned on, and the fit that they mean."""
+"""The parameters that OmniQuant learns for one group, the losses they are learned on, and the fit that they mean."""
 
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from morphoquant.core.spec import QuantSpec
 from morphoquant.methods.base import GroupFit, GroupInputs
 from morphoquant.methods.basis import in_basis, with_weights
+from morphoquant.methods.blocks import BlockCall, BlockInputs
 from morphoquant.methods.folding import scale_folds
 from morphoquant.methods.rtn import RTN
 from morphoquant.methods.straight_through import straight_through
@@ -46,6 +50,7 @@ class Learned:
         self.weights = {layer: w.detach().float() for layer, w in inputs.weights.items()}
         self.low, self.high = (torch.from_numpy(np.array(edge, np.float32)) for edge in (inputs.summary.min, inputs.summary.max))
         self.group = spec.w_group or inputs.channels
+        self._known: tuple[Tensor, Tensor] | None = None
         self.log_scale = scale.log().float().requires_grad_("scale" in learns)
         self.shift = torch.zeros(inputs.channels, requires_grad="shift" in learns)
         self.clips = {
@@ -72,6 +77,17 @@ class Learned:
         for layer, w in self.weights.items():
             error = error + (used @ self._weight(layer).T - centred @ w.T).square().sum()
         return error / len(x)
+
+    def output(self, layer: str, x: Tensor) -> Tensor:
+        """What one of the linears gives for x [..., K], without its bias [..., out]."""
+        # Linears that share an input are given the same tensor.
+        if self._known is None or self._known[0] is not x:
+            self._known = x, self._input(x)
+        return self._known[1] @ self._weight(layer).T + self._shift() @ self.weights[layer].T
+
+    def forget(self) -> None:
+        """Lets go of the last input, whose rounding holds for the parameters that it was computed with."""
+        self._known = None
 
     def fit(self) -> GroupFit:
         """The fit of the parameters as they are now."""
@@ -133,3 +149,37 @@ class Learned:
 
     def _grouped(self, w: Tensor) -> Tensor:
         return w.reshape(len(w), -1, self.group)
+
+
+@contextmanager
+def learning(block: BlockInputs, learned: Mapping[str, Learned]) -> Iterator[nn.Module]:
+    """The block with its linears computing with what is learned, and without gradients for anything else; restored at the end."""
+    with ExitStack() as stack:
+        for parameter in block.module.parameters():
+            stack.callback(parameter.requires_grad_, parameter.requires_grad)
+            parameter.requires_grad_(False)
+        for one in learned.values():
+            stack.callback(one.forget)
+            for layer in one.weights:
+                linear = block.model.get_submodule(layer)
+                stack.callback(_restore, linear, vars(linear).get("forward"))
+                linear.forward = partial(_forward, one, layer, linear.bias)
+        yield block.module
+
+
+def block_loss(call: BlockCall, module: nn.Module) -> Tensor:
+    """Squared error of a block's output on one sequence, summed over channels and averaged over tokens but padding."""
+    off = (call.run(module, call.given) - call.wanted)[call.keep]
+    return off.square().sum() / max(len(off), 1)
+
+
+def _forward(learned: Learned, layer: str, bias: Tensor | None, x: Tensor) -> Tensor:
+    y = learned.output(layer, x).to(x.dtype)
+    return y if bias is None else y + bias
+
+
+def _restore(linear: nn.Linear, forward) -> None:
+    if forward is None:
+        del linear.forward
+    else:
+        linear.forward = forward

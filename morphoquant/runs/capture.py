@@ -20,6 +20,7 @@ from morphoquant.hooks.modality_hooks import ModalityHooks
 from morphoquant.models.control import ControlTokens
 from morphoquant.runs import tables
 from morphoquant.runs.identity import batches_identity, model_identity
+from morphoquant.runs.sequences import sequences_table, spread
 from morphoquant.runs.statistics import NAMES, statistics_of, statistics_tables
 from morphoquant.stats.channel_stats import ChannelStats
 from morphoquant.store.run_store import Run, RunStore
@@ -117,6 +118,7 @@ def _run(model, batches, writer: RunWriter, control, keep_rows: int, seed: int, 
         "layers": [_union([*writer.shard_tables("layers"), *shard["layers"]])],
         "tokens": [*writer.shard_tables("tokens"), *shard["tokens"]],
         **{name: statistics_tables(collector.stats, name) for name in NAMES},
+        "sequences": [sequences_table(index, batch) for index in spread(total) for batch in batches[index : index + 1]],
     }
     writer.finish(final, facts)
     progress("storing", 1, 1)

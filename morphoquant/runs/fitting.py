@@ -2,14 +2,16 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
+from morphoquant.core.errors import ModelError
 from morphoquant.core.progress import Progress, silent, track
 from morphoquant.core.spec import QuantSpec
-from morphoquant.methods.base import GroupFit, Method
+from morphoquant.methods.base import GroupFit, GroupInputs, Method, Need
+from morphoquant.runs.blocks import Blocks, Flow
 from morphoquant.runs.inputs import CalibrationInputs
 
 
@@ -33,21 +35,76 @@ def fit(
 
     Raises:
         SpecError: a method cannot honour its spec; raised before any work.
+        ModelError: a method is fitted to blocks, and the capture keeps no sequences to run them on.
     """
     for method, spec in methods:
         method.check(spec)
     surveys = [method.survey(inputs.summaries) for method, _ in methods]
-    needs = frozenset().union(*(method.needs for method, _ in methods))
-    fits: list[dict[str, GroupFit]] = [{} for _ in methods]
+    blocks = _blocks(methods, inputs)
+    jobs = [
+        _Job(method, spec, survey, Flow() if Need.BLOCKS in method.needs else None)
+        for survey, (method, spec) in zip(surveys, methods, strict=True)
+    ]
+    needs = frozenset().union(*(method.needs for method, _ in methods)) - {Need.BLOCKS}
     seen = {} if known is None else known
     for group in track(inputs.groups, "fitting", len(inputs.groups), progress):
-        given = inputs.group(group, needs)
-        for found, survey, (method, spec) in zip(fits, surveys, methods, strict=True):
-            started = time.monotonic()
-            fitted = method.fit(given, spec, survey)
-            fitted = replace(fitted, seconds=time.monotonic() - started)
-            found[group] = _sharing(fitted, seen)
-    return fits
+        todo = [job for job in jobs if group not in job.fits]
+        given = None
+        for job in todo:
+            name = blocks.holding(group) if blocks and job.flow else None
+            if name is not None:
+                job.fit_block(blocks, name, seen)
+            else:
+                given = given or inputs.group(group, needs)
+                job.fit_group(given, seen)
+    return [{group: job.fits[group] for group in inputs.groups} for job in jobs]
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """One (method, spec) pair.
+
+    Attributes:
+        method: the method.
+        spec: the spec.
+        survey: what the method has seen of all groups.
+        flow: for methods fitted to blocks, what those fitted so far leave.
+        fits: what is found, by group.
+    """
+
+    method: Method
+    spec: QuantSpec
+    survey: object | None
+    flow: Flow | None
+    fits: dict[str, GroupFit] = field(default_factory=dict)
+
+    def fit_group(self, given: GroupInputs, seen: dict[str, list[Tensor]]) -> None:
+        started = time.monotonic()
+        fitted = self.method.fit(given, self.spec, self.survey)
+        self.fits[given.group] = _sharing(replace(fitted, seconds=time.monotonic() - started), seen)
+
+    def fit_block(self, blocks: Blocks, name: str, seen: dict[str, list[Tensor]]) -> None:
+        """Fits all groups of a block, which share the time that it took evenly."""
+        block = blocks.inputs(name, self.flow.into(blocks.calls(name)), self.method.needs)
+        started = time.monotonic()
+        fitted = self.method.fit_block(block, self.spec, self.survey)
+        seconds = (time.monotonic() - started) / len(fitted)
+        self.flow.out_of(block, fitted)
+        for group, found in fitted.items():
+            self.fits[group] = _sharing(replace(found, seconds=seconds), seen)
+
+
+def _blocks(methods: Sequence[tuple[Method, QuantSpec]], inputs: CalibrationInputs) -> Blocks | None:
+    """The model's blocks if a method is fitted to them."""
+    names = [method.name for method, _ in methods if Need.BLOCKS in method.needs]
+    if not names:
+        return None
+    if not inputs.run.has("sequences"):
+        raise ModelError(
+            f"run {inputs.run.run_id!r} keeps no whole sequences, and {names[0]} is fitted to blocks run on such: "
+            "delete the run and capture the model again, or choose the method's fields so that it looks at single groups."
+        )
+    return Blocks(inputs)
 
 
 def _sharing(fitted: GroupFit, seen: dict[str, list[Tensor]]) -> GroupFit:

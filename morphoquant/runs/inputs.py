@@ -30,7 +30,7 @@ class CalibrationInputs:
     """
 
     def __init__(self, run: Run, model: nn.Module, scope: Collection[Component]):
-        self.run = run
+        self.run, self.model = run, model
         layers = run.frame("layers")
         layers = layers[layers["component"].isin([str(part) for part in scope])]
         if layers.empty:

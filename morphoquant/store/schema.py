@@ -97,6 +97,16 @@ TOKEN_SAMPLE = pa.schema(
     ]
 )
 
+SEQUENCES = pa.schema(
+    [
+        _column("sample", pa.int32(), "index", "batch of the data set; batches of a capture hold one sample"),
+        _column("name", pa.string(), "name", "argument of the model"),
+        _column("type", pa.string(), "name", "element type of the tensor, such as int64"),
+        _column("shape", pa.list_(pa.int32()), "elements", "lengths of its axes"),
+        _column("bytes", pa.binary(), "byte", "its values, in order"),
+    ]
+)
+
 GRIDS = pa.schema(
     [
         _GROUP,
@@ -205,6 +215,7 @@ TABLES: dict[str, pa.Schema] = {
     "histograms": HISTOGRAMS,
     "fine_histograms": FINE_HISTOGRAMS,
     "token_sample": TOKEN_SAMPLE,
+    "sequences": SEQUENCES,
     "grids": GRIDS,
     "grid_use": GRID_USE,
     "errors": ERRORS,

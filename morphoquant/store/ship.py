@@ -17,7 +17,7 @@ from morphoquant.store.run import Run
 from morphoquant.store.schema import TABLES
 
 FINE = ("histograms", "fine_histograms", "grids", "grid_use")
-LEFT_OUT = ("token_sample",)
+LEFT_OUT = ("token_sample", "sequences")
 _DROPPED_BITS = 52 - 15
 
 

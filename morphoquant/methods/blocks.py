@@ -1,0 +1,90 @@
+"""A decoder or encoder block that can be run alone, for methods that are fitted to the output of whole blocks.
+
+A method that declares `Need.BLOCKS` has `fit_block(block, spec, survey)` beside `fit`, which gives the fits of all groups of a
+block by group name. Groups outside blocks, and those of blocks that cannot be run alone, come to `fit`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from morphoquant.methods.base import GroupFit, GroupInputs
+from morphoquant.quant.linear import quantized
+
+# Arguments that carry what earlier tokens left behind; sequences are whole, so that there is nothing before them.
+_MEMORIES = ("past_key_values", "past_key_value")
+
+
+@dataclass(frozen=True, eq=False)
+class BlockCall:
+    """One run of a block on one sequence.
+
+    Attributes:
+        args: positional arguments, without the hidden states where these are the first of them.
+        kwargs: arguments by name, likewise.
+        named: name of the argument that takes the hidden states, None where they are the first positional one.
+        exact: hidden states in full precision [..., tokens, C].
+        given: the same as the quantised blocks before this one leave them.
+        wanted: the block's output on `exact`, in full precision.
+        keep: False for padding, bool, the axes of the hidden states but the last.
+    """
+
+    args: tuple
+    kwargs: Mapping[str, Any]
+    named: str | None
+    exact: Tensor
+    given: Tensor
+    wanted: Tensor
+    keep: Tensor
+
+    def run(self, module: nn.Module, hidden: Tensor) -> Tensor:
+        """What `module` makes of `hidden` with the arguments of this call; same shape."""
+        kwargs = {name: None if name in _MEMORIES else value for name, value in self.kwargs.items()}
+        if self.named is None:
+            output = module(hidden, *self.args, **kwargs)
+        else:
+            output = module(*self.args, **kwargs, **{self.named: hidden})
+        return output if isinstance(output, Tensor) else output[0]
+
+    def after(self, given: Tensor) -> "BlockCall":
+        """The call with other quantised inputs."""
+        return replace(self, given=given)
+
+
+@dataclass(frozen=True, eq=False)
+class BlockInputs:
+    """All that a method sees of a block.
+
+    Attributes:
+        model: the model in full precision.
+        name: the block's module path.
+        groups: the inputs of its groups, in the order they run.
+        calls: its runs on the kept sequences, at least one.
+    """
+
+    model: nn.Module
+    name: str
+    groups: Mapping[str, GroupInputs]
+    calls: Sequence[BlockCall]
+
+    @property
+    def module(self) -> nn.Module:
+        """The block."""
+        return self.model.get_submodule(self.name)
+
+    def outputs(self, fits: Mapping[str, GroupFit]) -> list[Tensor]:
+        """Output of each call on its quantised inputs, the block's linears quantised as `fits` say, others as they are."""
+        with torch.no_grad(), quantized(self.model, fits):
+            return [call.run(self.module, call.given) for call in self.calls]
+
+    def error(self, fits: Mapping[str, GroupFit], power: float = 2.0) -> float:
+        """Mean over tokens, padding left out, of the sum over channels of |output - wanted|^power."""
+        total, rows = 0.0, 0
+        for call, output in zip(self.calls, self.outputs(fits), strict=True):
+            off = (output - call.wanted)[call.keep].double().abs()
+            total += float((off.square() if power == 2 else off.pow(power)).sum())
+            rows += len(off)
+        return total / max(rows, 1)
