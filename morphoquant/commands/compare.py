@@ -1,9 +1,13 @@
-"""compare: methods and bit-widths side by side, by modality."""
+"""compare: methods and bit-widths side by side, by modality; makes the runs first where methods are named."""
 
 import json
+import sys
+from argparse import Namespace
 
 from morphoquant.commands import words
 from morphoquant.core.errors import CompareError
+from morphoquant.core.offered import METHODS
+from morphoquant.core.spec import SPEC_FORM
 
 FORMATS = ("text", "csv", "md", "tex", "json")
 
@@ -16,8 +20,11 @@ def add(verbs, shared) -> None:
         help="methods and bit-widths side by side, by modality",
         description="Print the error of quantize runs by modality, and how often they answer right where the same methods were "
         "evaluated. Without RUNS: all finished ones that share the newest one's capture, evaluation data and scope. Runs that "
-        "differ in anything but method, fields and spec are refused. Evaluate runs can be given instead.",
-        epilog="example: python -m morphoquant compare --format tex > table.tex",
+        "differ in anything but method, fields and spec are refused. Evaluate runs can be given instead. With --method the runs "
+        "are made first, what is in the cache apart: every method is fitted to one capture, measured on the same samples and "
+        "asked the same questions; one that fails is said and leaves the others whole.",
+        epilog="examples: python -m morphoquant compare --format tex > table.tex; "
+        "python -m morphoquant compare --method all --spec w4a4 --items 40",
     )
     verb.add_argument("runs", nargs="*", metavar="RUN", help="quantize runs, or evaluate runs, in the order wanted")
     verb.add_argument("--format", choices=FORMATS, default="text", help="text, csv, md, tex or json (default: text)")
@@ -25,6 +32,20 @@ def add(verbs, shared) -> None:
     verb.add_argument(
         "--with-first", action="store_true", help="take in the first token of each sequence, where attention sinks live"
     )
+    making = verb.add_argument_group("to make the runs first")
+    making.add_argument("--method", "--methods", nargs="+", default=[], help="methods, with fields; all: every one listed below")
+    making.add_argument("--spec", "--specs", nargs="+", default=["w4a4"], help=f"specs: {SPEC_FORM} (default: w4a4)")
+    making.add_argument("--items", type=int, default=0, help="questions of each task to ask every method (default: 0, none)")
+    making.add_argument(
+        "--asked-scope",
+        nargs="+",
+        metavar="PART",
+        default=["language"],
+        help="parts that are quantised while questions are asked (default: language)",
+    )
+    words.add_model_words(making)
+    words.add_capture_words(making)
+    words.add_quantize_words(making)
     words.add_names(verb)
     verb.set_defaults(run=run)
 
@@ -34,11 +55,61 @@ def run(args) -> None:
     from morphoquant.store.run_store import RunStore
 
     store = RunStore(args.cache)
-    runs = [store.open(name) for name in args.runs] or kin(store)
+    if args.method and args.runs:
+        raise CompareError("--method makes runs and RUNS names some: give one of the two.")
+    runs, failures = _made(args, store) if args.method else ([store.open(name) for name in args.runs] or kin(store), [])
     if all(run.plan.kind == "evaluate" for run in runs):
         show_evaluations(store, runs, args.format)
     else:
         show(store, runs, args.format, args.with_first)
+    if failures:
+        for one in failures:
+            print(f"{one.method} {one.spec}: {one.reason}", file=sys.stderr)
+        count = f"{len(failures)} of {len(failures) + len(runs)}"
+        raise CompareError(f"{count} could not be compared, see above; all others are stored and shown.")
+
+
+def _made(args, store) -> tuple[list, list]:
+    """Quantize runs of the words' methods, evaluated too where questions are wanted, and the failures.
+
+    Raises:
+        CompareError: not one could be made.
+    """
+    from morphoquant.commands import quantize, workload
+    from morphoquant.runs.comparison import each, honoured, together
+
+    args.method = list(METHODS) if args.method == ["all"] else args.method
+    pairs, failures = honoured(words.parsed(args))
+    loaded = workload.load_model(args)
+    captured = workload.make_capture(args, loaded)
+    size = together(loaded.model)
+    runs, failed = each(pairs, lambda some: quantize.make(args, loaded, captured, some), size)
+    failures += failed
+    if args.items:
+        failures += each(pairs, lambda some: _asked(args, store, loaded, captured, some), size)[1]
+    if not runs:
+        raise CompareError(f"none of the methods can be compared; the first: {failures[0].reason}")
+    return runs, failures
+
+
+def _asked(args, store, loaded, captured, pairs) -> list:
+    """Evaluations of the pairs on freshly drawn questions."""
+    from morphoquant.commands import asking
+    from morphoquant.runs.evaluate import evaluate
+
+    words_of_items = Namespace(**{**vars(args), "tasks": None, "item_file": None})
+    asked = asking.make_items(words_of_items, loaded)
+    return evaluate(
+        loaded,
+        asked.items,
+        pairs,
+        store=store,
+        captures=[captured],
+        data=asked.name,
+        scope=args.asked_scope,
+        seed=args.seed,
+        progress=args.progress,
+    )[1:]
 
 
 def kin(store) -> list:

@@ -71,10 +71,20 @@ def pairs(args) -> list[tuple]:
     Raises:
         SpecError: a method cannot honour a spec.
     """
-    from morphoquant.core.spec import QuantSpec
-    from morphoquant.methods.options import parse_method
-
-    found = [(parse_method(method), QuantSpec.parse(spec)) for spec in args.spec for method in args.method]
+    found = parsed(args)
     for method, spec in found:
         method.check(spec)
     return found
+
+
+def parsed(args) -> list[tuple]:
+    """Every method of the words at every spec, though it may not honour it.
+
+    Raises:
+        UnknownNameError: there is no such method.
+        SpecError: a spec or a field is not one.
+    """
+    from morphoquant.core.spec import QuantSpec
+    from morphoquant.methods.options import parse_method
+
+    return [(parse_method(method), QuantSpec.parse(spec)) for spec in args.spec for method in args.method]
