@@ -23,7 +23,7 @@ def add(verbs, shared) -> None:
         "differ in anything but method, fields and spec are refused. Evaluate runs can be given instead. With --method the runs "
         "are made first, what is in the cache apart: every method is fitted to one capture, measured on the same samples and "
         "asked the same questions; one that fails is said and leaves the others whole.",
-        epilog="examples: python -m morphoquant compare --format tex > table.tex; "
+        epilog="example: python -m morphoquant compare --format tex > table.tex; "
         "python -m morphoquant compare --method all --spec w4a4 --items 40",
     )
     verb.add_argument("runs", nargs="*", metavar="RUN", help="quantize runs, or evaluate runs, in the order wanted")
