@@ -47,6 +47,12 @@ def block_of(name: str) -> int | None:
     return int(numbers[0]) if numbers else None
 
 
+def block_path(name: str) -> str | None:
+    """Path of the container that `block_of` numbers, such as "model.layers.3"; absent if none."""
+    found = re.match(r"(.+?\.\d+)\.[A-Za-z_]", name)
+    return found[1] if found else None
+
+
 def role_of(name: str) -> str:
     """Last path part that is not a number: "mlp.0" -> "mlp.0", "self_attn.q_proj" -> "q_proj"."""
     parts = name.split(".")

@@ -7,7 +7,7 @@ Written out, because methods are found by importing torch, which neither does; a
 NAMES = (
     *("rtn", "dabc", "mdqfo", "morphoquant", "morphomodal"),
     *("smoothquant", "osplus", "awq", "quarot", "spinquant", "gptq", "llm_int8", "zeroquant", "atom", "easyquant"),
-    *("mbq", "mquant", "masquant", "omniquant"),
+    *("mbq", "mquant", "masquant", "omniquant", "qvlm"),
 )
 # One with a field, and combinations.
 EXAMPLES = ("morphoquant:variant=paper", "smoothquant+quarot+gptq", "gptq+morphoquant")

@@ -1,6 +1,5 @@
 """Blocks of a model on the sequences that a capture keeps: what each was given, and what quantised ones make of it."""
 
-import re
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -9,11 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from morphoquant.core.layers import block_path
 from morphoquant.core.modality import PADDING
 from morphoquant.hooks.modality_hooks import ModalityHooks
 from morphoquant.methods.base import GroupFit, Need
 from morphoquant.methods.blocks import BlockCall, BlockInputs
 from morphoquant.runs.inputs import CalibrationInputs
+from morphoquant.runs.keeping import has_forward
 from morphoquant.runs.sequences import sequences
 
 # Largest difference of a block run alone, as a share of the largest output, for which it counts as the same.
@@ -33,8 +34,8 @@ class Blocks:
         self._inputs = inputs
         members: dict[str, list[str]] = {}
         for group in inputs.groups:
-            name = block_name(group)
-            if name is not None and _runs(inputs.model.get_submodule(name)):
+            name = block_path(group)
+            if name is not None and has_forward(inputs.model.get_submodule(name)):
                 members.setdefault(name, []).append(group)
         calls = _recorded(inputs.model, {name: groups[0] for name, groups in members.items()}, sequences(inputs.run).values())
         self._calls = {name: found for name, found in calls.items() if found and _same_alone(inputs.model, name, found[0])}
@@ -42,7 +43,7 @@ class Blocks:
 
     def holding(self, group: str) -> str | None:
         """Name of the block that holds the group; None if none that can be run alone does."""
-        name = block_name(group)
+        name = block_path(group)
         return name if name in self._members else None
 
     def calls(self, name: str) -> list[BlockCall]:
@@ -79,12 +80,6 @@ class Flow:
             if exact.shape == call.exact.shape and torch.equal(exact, call.exact):
                 return quantised
         return call.exact
-
-
-def block_name(layer: str) -> str | None:
-    """Path of the outermost numbered container that holds a linear, None outside such."""
-    found = re.match(r"(.+?\.\d+)\.[A-Za-z_]", layer)
-    return found[1] if found else None
 
 
 @dataclass(eq=False)
@@ -144,8 +139,3 @@ def _same_alone(model: nn.Module, name: str, call: BlockCall) -> bool:
     with torch.no_grad():
         alone = call.run(model.get_submodule(name), call.exact)
     return float((alone - call.wanted).abs().max()) <= TOLERANCE * float(call.wanted.abs().max())
-
-
-def _runs(module: nn.Module) -> bool:
-    """Whether it has a forward of its own; lists of modules have none."""
-    return not isinstance(module, (nn.ModuleList, nn.ModuleDict)) and type(module).forward is not nn.Module.forward

@@ -7,7 +7,6 @@ same computation, bit for bit, whatever ran before.
 import copy
 import functools
 import hashlib
-import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from morphoquant.core.layers import Component
+from morphoquant.core.layers import Component, block_path
 from morphoquant.hooks.components import components
 from morphoquant.runs.identity import tensor_bytes
 
@@ -98,24 +97,24 @@ def blocks_of(model: nn.Module, linears: Collection[str]) -> list[str]:
     """Modules whose outputs are worth keeping while single linears change: numbered blocks that hold some of `linears`, and
     the towers that do, each with a forward of its own."""
     named = components(model)
-    blocks = {found[1] for name in linears if (found := re.match(r"(.+?\.\d+)\.[A-Za-z_]", name))}
+    blocks = {found for name in linears if (found := block_path(name))}
     towers = [
         name for part in _TOWERS if part in {named[one] for one in linears} for name in _outermost(model, "", named, {part})
     ]
-    return [name for name in [*towers, *sorted(blocks)] if _runs(model.get_submodule(name))]
+    return [name for name in [*towers, *sorted(blocks)] if has_forward(model.get_submodule(name))]
 
 
 def _outermost(module: nn.Module, name: str, parts: Mapping[str, Component], wanted: Collection[Component]) -> list[str]:
     below = {component for linear, component in parts.items() if linear == name or linear.startswith(f"{name}." if name else "")}
     if not below & set(wanted):
         return []
-    if name and below <= set(wanted) and _runs(module):
+    if name and below <= set(wanted) and has_forward(module):
         return [name]
     children = ((f"{name}.{last}" if name else last, child) for last, child in module.named_children())
     return [found for path, child in children for found in _outermost(child, path, parts, wanted)]
 
 
-def _runs(module: nn.Module) -> bool:
+def has_forward(module: nn.Module) -> bool:
     """Whether it has a forward of its own; lists of modules have none."""
     return not isinstance(module, (nn.ModuleList, nn.ModuleDict)) and type(module).forward is not nn.Module.forward
 

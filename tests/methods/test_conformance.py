@@ -31,6 +31,7 @@ VARIANTS = {
     "llm_int8": ["llm_int8", "llm_int8:threshold=20"],
     "omniquant": ["omniquant:steps=10", "omniquant:by=group,steps=5,shift=true,scale=false", "omniquant:clip=false,steps=5"],
     "osplus": ["osplus", "osplus:shift=always", "osplus:shift=never,steps=1"],
+    "qvlm": ["qvlm", "qvlm:depth=1,ratios=3,power=2", "qvlm:low=0.8,ratios=2,sweeps=1,rows=40"],
     "quarot": ["quarot", "quarot:seed=3,clip=0.9"],
     "smoothquant": ["smoothquant", "smoothquant:search=true"],
     "spinquant": ["spinquant:steps=3", "spinquant:weights=false,steps=2,rows=40,seed=4"],
@@ -51,6 +52,7 @@ COMBINED = ["smoothquant+mdqfo", "quarot+mdqfo", "quarot:seed=2+dabc:lam=1", "aw
 COMBINED += ["smoothquant+gptq+morphomodal:two_level=true", "quarot+morphomodal:fold=true+gptq"]
 COMBINED += ["quarot+gptq+mquant", "osplus:shift=always+masquant"]
 COMBINED += ["osplus+quarot+gptq+mdqfo", "smoothquant+atom", "smoothquant+llm_int8", "omniquant:steps=3+mdqfo"]
+COMBINED += ["quarot+gptq+qvlm:depth=1"]
 COMBINED += ["smoothquant+spinquant:weights=false,steps=2+gptq+mdqfo"]
 TEXTS = [text for name in METHODS for text in VARIANTS.get(name, [name])] + COMBINED
 SPECS = ["w4a4", "w4a8-g16", "w2a2", "w4a4-nf4", "w16a4", "w8a16", "w4a4-token", "w8a8-tensor", "w3a8-g8-token"]

@@ -6,13 +6,13 @@ from fixtures.tiny_omni import CONTROL, tiny_batches, tiny_model
 
 import morphoquant
 from morphoquant.core.errors import ModelError
-from morphoquant.core.layers import Component
+from morphoquant.core.layers import Component, block_path
 from morphoquant.core.spec import QuantSpec
 from morphoquant.methods.base import Need
 from morphoquant.methods.options import parse_method
 from morphoquant.quant.linear import quantized
 from morphoquant.runs import sequences as keeping
-from morphoquant.runs.blocks import Blocks, Flow, block_name
+from morphoquant.runs.blocks import Blocks, Flow
 from morphoquant.runs.fitting import fit
 from morphoquant.runs.inputs import CalibrationInputs
 from morphoquant.runs.sequences import sequences, sequences_table, spread
@@ -50,7 +50,7 @@ def fitted(inputs, text, spec="w4a4-token"):
 
 
 def of(fits, block):
-    return {group: found for group, found in fits.items() if block_name(group) == block}
+    return {group: found for group, found in fits.items() if block_path(group) == block}
 
 
 def test_kept_sequences_are_the_batches(run):
@@ -155,11 +155,26 @@ def test_omniquant_lowers_the_error_of_blocks_or_leaves_them_as_they_began(input
     assert lower
 
 
+@pytest.mark.parametrize("text", ["qvlm:sequences=6", "qvlm:depth=1,power=2,sequences=6"])
+def test_qvlm_lowers_the_error_of_blocks_or_leaves_whole_ranges(inputs, blocks, text):
+    method = parse_method(text)
+    found, nearest = (fitted(inputs, one, "w4a4") for one in (text, "rtn"))
+    assert set(found) == set(inputs.groups)
+    for name in (EARS, FIRST):
+        block = blocks.inputs(name, blocks.calls(name), NEEDS)
+        assert block.error(of(found, name), method.power) <= block.error(of(nearest, name), method.power)
+    clips = [one.columns["high"].max() / one.columns["base_high"].max() for one in found.values()]
+    assert min(clips) < 0.95, "some ranges are clipped"
+    assert all(
+        torch.equal(one.weights[layer], nearest[group].weights[layer]) for group, one in found.items() for layer in one.weights
+    )
+
+
 def test_linears_outside_blocks_are_learned_by_group(inputs):
     by_block, by_group = (fitted(inputs, f"omniquant:steps=3,by={by}") for by in ("block", "group"))
     for group in inputs.groups:
         same = all(torch.equal(by_block[group].weights[layer], w) for layer, w in by_group[group].weights.items())
-        assert same or block_name(group) is not None
+        assert same or block_path(group) is not None
     differ = [
         group for group in of(by_block, FIRST) if not torch.equal(by_block[group].weights[group], by_group[group].weights[group])
     ]
