@@ -70,13 +70,14 @@ def make_items(args, loaded) -> Asked:
     return Asked(draw_items(names, args.items, args.seed), "+".join(args.tasks) if args.tasks else "demo-items")
 
 
-def captures(args, loaded, names) -> list:
-    """A capture run for each calibration set; from the cache where they are there.
+def captures(args, loaded, names, pairs) -> list:
+    """A capture run for each calibration set, and gradients where methods need them; from the cache where they are there.
 
     Args:
         args: the words of a capture.
         loaded: the model.
         names: "text", "image", "audio", "video", "all", or names of data sets.
+        pairs: methods and specs that will be fitted to them.
     """
     from morphoquant.commands import workload
     from morphoquant.data.datasets import DATASETS
@@ -85,7 +86,9 @@ def captures(args, loaded, names) -> list:
     for name, data in zip(names, full, strict=True):
         if data not in DATASETS:
             raise UnknownNameError("calibration set", name, [*SHORT, *DATASETS])
-    return [workload.make_capture(Namespace(**{**vars(args), "data": data}), loaded) for data in dict.fromkeys(full)]
+    found = [workload.make_capture(Namespace(**{**vars(args), "data": data}), loaded) for data in dict.fromkeys(full)]
+    workload.make_gradients(args, loaded, found, pairs)
+    return found
 
 
 def refused_in(run) -> list[str]:

@@ -55,7 +55,7 @@ def run(args) -> str:
         asked.items,
         pairs,
         store=store,
-        captures=asking.captures(args, loaded, args.calibrate_on or [args.data]) if pairs else (),
+        captures=asking.captures(args, loaded, args.calibrate_on or [args.data], pairs) if pairs else (),
         data=asked.name,
         texts=perplexity_texts(),
         scope=args.scope,

@@ -58,6 +58,7 @@ def make(args, loaded, captured, pairs):
     from morphoquant.runs.quantize import quantize
     from morphoquant.store.run_store import RunStore
 
+    workload.make_gradients(args, loaded, [captured], pairs)
     load = workload.draw(loaded, args.eval_data, args.eval_samples, args.seed)
     return quantize(
         loaded.model,

@@ -40,7 +40,7 @@ def run(args) -> str:
 
     loaded = asking.load_model(args)
     asked = asking.make_items(args, loaded)
-    (capture,) = asking.captures(args, loaded, [args.data])
+    (capture,) = asking.captures(args, loaded, [args.data], [(method, spec)])
     done = sensitivity(
         loaded,
         asked.items,

@@ -1,6 +1,6 @@
 """What the engine verbs share: a loaded model and the batches of a data set, with the identities that go into a plan."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,7 @@ from morphoquant.data.datasets import DATASETS
 from morphoquant.data.sample import Sample, fingerprint
 from morphoquant.models.load import LoadedModel, load
 from morphoquant.runs.capture import capture
+from morphoquant.runs.gradient_run import provide_gradients
 from morphoquant.store.run_store import Run, RunStore
 
 
@@ -82,6 +83,11 @@ def make_capture(args, loaded: LoadedModel) -> Run:
     )
     _check_finite(made)
     return made
+
+
+def make_gradients(args, loaded: LoadedModel, captures: Sequence[Run], pairs: Sequence[tuple]) -> None:
+    """Gradients for each capture, if a method of (method, spec) pairs needs them; from the cache if they are there."""
+    provide_gradients(loaded, captures, [method for method, _ in pairs], store=RunStore(args.cache), progress=args.progress)
 
 
 def _check_finite(run: Run) -> None:

@@ -11,13 +11,14 @@ class RunPlan:
     """The canonical description of a run; `run_id` is its hash.
 
     Attributes:
-        kind: "capture", "quantize", "evaluate" or "sensitivity".
+        kind: "capture", "gradients", "quantize", "evaluate" or "sensitivity".
         model: {"id", "revision", "class", "files": {file name: sha256}} of the model.
         data: {"id", "fingerprint", "samples"} of the samples that are run through the model.
         options: fields of the verb (kept rows, bins, scope ...).
         seed: of every random choice.
         code: version of the engine that computes the numbers.
-        capture: run_id of the capture that the method was fitted to, absent for a capture and in full precision.
+        capture: run_id of the capture that the method was fitted to or the gradients are for, absent for a capture and in full
+            precision.
         method: registered name of the method, likewise absent.
         fields: the method's fields by name; "control": false for full precision that was not asked with exchanged media.
         spec: quantisation spec as text, likewise absent.

@@ -5,6 +5,7 @@ from morphoquant.handover.arguments import Arguments
 from morphoquant.methods.base import GroupFit, Need
 from morphoquant.models.load import LoadedModel
 from morphoquant.runs.fitting import fit
+from morphoquant.runs.gradient_run import provide_gradients
 from morphoquant.runs.inputs import CalibrationInputs
 from morphoquant.runs.scope import check_model
 from morphoquant.store.run import Run
@@ -43,5 +44,6 @@ def fitted(arguments: Arguments, capture: Run | None, loaded: LoadedModel) -> di
     if pair is None or capture is None:
         return {}
     check_model(capture, loaded.identity)
+    provide_gradients(loaded, [capture], [pair[0]], store=RunStore(arguments.folder))
     (fits,) = fit([pair], CalibrationInputs(capture, loaded.model, arguments.parts()))
     return fits

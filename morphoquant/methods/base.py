@@ -31,6 +31,7 @@ class Need(StrEnum):
     MOMENTS = "moments"  # summary.mean, .m2
     MODALITIES = "modalities"  # summary.by_modality
     SAMPLE = "sample"  # sample
+    GRADIENTS = "gradients"  # gradients
     BLOCKS = "blocks"  # whole sequences through blocks, methods/blocks.py; never read by `Method.fit`
 
 
@@ -91,6 +92,8 @@ class GroupInputs:
         weights: full-precision weight of each linear [out, K].
         summary: statistics of the input, None if no declared need asks for it.
         sample: rows of the input, None if `Need.SAMPLE` is not declared.
+        gradients: rho of each modality, how far the loss of the answers depends on one of its tokens against one of the answers'
+            (`runs/gradients.py`), at the end of the group's half of a block; None if `Need.GRADIENTS` is not declared.
     """
 
     group: str
@@ -100,6 +103,7 @@ class GroupInputs:
     weights: Mapping[str, Tensor]
     summary: ChannelSummary | None = None
     sample: TokenSample | None = None
+    gradients: Mapping[Modality, float] | None = None
 
     @property
     def channels(self) -> int:

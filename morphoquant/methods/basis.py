@@ -38,6 +38,11 @@ class BasisInputs:
     def channels(self) -> int:
         return self._inputs.channels
 
+    @property
+    def gradients(self) -> Mapping[Modality, float] | None:
+        # Of the outputs, which no basis of the input changes.
+        return self._inputs.gradients
+
     @cached_property
     def weights(self) -> dict[str, Tensor]:
         return {layer: self._transform.weight(w) for layer, w in self._inputs.weights.items()}

@@ -55,10 +55,14 @@ class Composed:
 
     @property
     def needs(self) -> frozenset[Need]:
-        """Those of all methods; behind a rotation, statistics are taken from the token sample."""
+        """Those of all methods; behind a rotation, statistics are taken from the token sample. Blocks are not run: each method
+        is fitted to one group at a time.
+        """
         needs, mixed = set(), False
         for method in self.methods:
-            needs |= {Need.SAMPLE} if mixed and method.needs else method.needs
+            statistics = method.needs - {Need.GRADIENTS, Need.BLOCKS}
+            needs |= {Need.SAMPLE} if mixed and statistics else statistics
+            needs |= method.needs & {Need.GRADIENTS}
             mixed |= getattr(method, "mixes", False)
         return frozenset(needs)
 

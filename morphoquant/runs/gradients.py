@@ -3,12 +3,13 @@
     g_m = mean over samples of mean_{t in m} mean_n |dL/dy_tn|        rho_m = g_m / g_answers
 
 at the outputs y of attention and of the gated product in each decoder block; L is the mean cross-entropy of the answer's tokens.
+Each half of a block has a rho of its own, not below the median over the blocks.
 
 Source: MBQ (arXiv 2412.19509) and its published code, which takes o_proj and down_proj. Rows of the answers are those that
 predict its tokens, so that an answer of one token has one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from statistics import median
@@ -46,10 +47,28 @@ class Gradients:
 
     def ratios(self) -> dict[Modality, float]:
         """rho of each modality that is present: the median over layers of its gradient over that of the answers."""
+        return self._medians(self.by_layer)
+
+    def ratios_of(self, group: str) -> dict[Modality, float]:
+        """rho of each modality for the linears that share one input, by the name of the first of them.
+
+        Their half of the block, attention or the gated product, ends in a linear that was measured, if the two stand beside each
+        other: rho is that layer's own, but at least the median over layers of its role. For others it is the median over all.
+        """
+        parent = group.rpartition(".")[0]
+        end = next((layer for layer in self.by_layer if layer.rpartition(".")[0] == parent), None)
+        if end is None:
+            return self.ratios()
+        alike = self._medians({layer for layer in self.by_layer if role_of(layer) == role_of(end)})
+        own = self._medians({end})
+        return {modality: max(least, own.get(modality, least)) for modality, least in alike.items()}
+
+    def _medians(self, layers: Collection[str]) -> dict[Modality, float]:
         found: dict[Modality, list[float]] = {}
-        for means in self.by_layer.values():
+        for layer in layers:
+            means = self.by_layer[layer]
             for modality, mean in means.items():
-                if modality is not None and means[None] > 0:
+                if modality is not None and means.get(None, 0) > 0:
                     found.setdefault(modality, []).append(mean / means[None])
         return {modality: median(found[modality]) for modality in OWN if modality in found}
 

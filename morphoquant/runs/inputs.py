@@ -1,6 +1,7 @@
 """From a capture run to what a method is handed: summaries of all groups at once, and one group's inputs at a time."""
 
 from collections.abc import Collection, Mapping
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,8 @@ from morphoquant.core.errors import ModelError
 from morphoquant.core.layers import Component
 from morphoquant.core.modality import MODALITIES, Modality, Position, slot
 from morphoquant.methods.base import ChannelSummary, GroupInputs, Need, TokenSample
+from morphoquant.runs.gradient_run import stored_gradients
+from morphoquant.runs.gradients import Gradients
 from morphoquant.stats.moments import Moments, pool
 from morphoquant.store.run import Run
 
@@ -53,7 +56,11 @@ class CalibrationInputs:
         return list(self._members)
 
     def group(self, name: str, needs: Collection[Need]) -> GroupInputs:
-        """The inputs of one group; the token sample is read only when it is needed."""
+        """The inputs of one group; the token sample and the gradients are read only when they are needed.
+
+        Raises:
+            ModelError: gradients are needed, and none were measured for this capture.
+        """
         first = self.layers[self.layers["layer"] == name].iloc[0]
         weights = {layer: self._modules[layer].weight.detach() for layer in self._members[name]}
         return GroupInputs(
@@ -62,9 +69,14 @@ class CalibrationInputs:
             block=None if pd.isna(first["block"]) else int(first["block"]),
             role=first["role"],
             weights=weights,
-            summary=self.summaries[name] if set(needs) - {Need.SAMPLE} else None,
+            summary=self.summaries[name] if set(needs) - {Need.SAMPLE, Need.GRADIENTS} else None,
             sample=self._sample(name) if Need.SAMPLE in needs else None,
+            gradients=self._gradients.ratios_of(name) if Need.GRADIENTS in needs else None,
         )
+
+    @cached_property
+    def _gradients(self) -> Gradients:
+        return stored_gradients(self.run)
 
     def _summaries(self) -> Mapping[str, ChannelSummary]:
         frame = self.run.frame("channel_stats", [*_COLUMNS, "position"], {"group": self.groups})

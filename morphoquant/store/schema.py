@@ -201,6 +201,14 @@ SENSITIVITY = pa.schema(
     ]
 )
 
+GRADIENTS = pa.schema(
+    [
+        _column("layer", _KEY, "name", "full module path of the linear whose output it is"),
+        _column("modality", _KEY, "name", "image, audio or video; null: rows that predict a token of the answer", null=True),
+        _column("gradient", pa.float64(), "nat/activation", "magnitude for the answers' loss, mean over rows, then samples"),
+    ]
+)
+
 REFUSED = pa.schema(
     [
         _column("item", pa.string(), "name", "item left out"),
@@ -222,5 +230,6 @@ TABLES: dict[str, pa.Schema] = {
     "answers": ANSWERS,
     "perplexity": PERPLEXITY,
     "sensitivity": SENSITIVITY,
+    "gradients": GRADIENTS,
     "refused": REFUSED,
 }

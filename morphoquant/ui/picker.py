@@ -149,9 +149,9 @@ def _is_capture(entry: RunEntry) -> bool:
 
 
 def _answers(entry: RunEntry) -> bool:
-    """Whether a run is of answers rather than layers: those have pages of their own."""
+    """Whether a run is of answers rather than layers: those have pages of their own, but for gradients, which have none."""
     kind = entry.header.plan.kind if entry.header else entry.run_id.partition("-")[0]
-    return kind in ("evaluate", "sensitivity")
+    return kind in ("evaluate", "sensitivity", "gradients")
 
 
 def _capture_of(entry: RunEntry) -> str | None:

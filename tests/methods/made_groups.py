@@ -53,4 +53,5 @@ def group(
     }
     stand_for = np.where(slots == labels[0], 2.0, 1.0)
     sample = TokenSample(*(torch.from_numpy(part[:keep]) for part in (x, slots, stand_for)))
-    return GroupInputs(f"layers.0.{role}", Component.LANGUAGE, 0, role, weights, summarise(x, slots), sample)
+    rho = {Modality.IMAGE: 0.2, Modality.VIDEO: 0.1, Modality.AUDIO: 0.5}
+    return GroupInputs(f"layers.0.{role}", Component.LANGUAGE, 0, role, weights, summarise(x, slots), sample, rho)

@@ -126,11 +126,17 @@ def test_every_part_must_honour_the_spec_and_look_at_one_layer_at_a_time(inputs)
 def test_behind_a_rotation_statistics_are_asked_of_the_sample(inputs):
     assert parse_method("smoothquant+dabc").needs == {Need.EXTREMES, Need.MEAN_ABS, Need.SAMPLE}
     assert parse_method("quarot+dabc").needs == {Need.EXTREMES, Need.SAMPLE}
+    assert parse_method("quarot+mbq").needs == {Need.EXTREMES, Need.SAMPLE, Need.GRADIENTS}, "gradients know of no basis"
     empty = replace(
         inputs, sample=replace(inputs.sample, **{name: getattr(inputs.sample, name)[:0] for name in ("x", "slots", "weights")})
     )
     found, plain = fit("quarot+mdqfo", empty), fit("mdqfo", empty)
     assert np.array_equal(found.columns["step"], plain.columns["step"]), "without a row the basis stays"
+
+
+def test_combined_methods_are_fitted_to_single_groups():
+    assert Need.BLOCKS in parse_method("omniquant").needs and not hasattr(parse_method("omniquant+mdqfo"), "fit_block")
+    assert Need.BLOCKS not in parse_method("omniquant+mdqfo").needs
 
 
 def test_runs_of_combinations_have_names_that_folders_take():

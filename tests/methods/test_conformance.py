@@ -37,7 +37,7 @@ VARIANTS = {
     "spinquant": ["spinquant:steps=3", "spinquant:weights=false,steps=2,rows=40,seed=4"],
     "zeroquant": ["zeroquant", "zeroquant:group=16"],
     "masquant": ["masquant", "masquant:rank=1", "masquant:rank=0", "masquant:rank=0,search=true", "masquant:rank=3,alpha=0.7"],
-    "mbq": ["mbq", "mbq:image=0.1,audio=0.5,error=mse,ratios=4"],
+    "mbq": ["mbq", "mbq:image=0.1,error=mse,ratios=4", "mbq:image=0.1,video=2,audio=0.5"],
     "mquant": ["mquant", "mquant:grid=asymmetric,clip=0.9"],
     "morphomodal": [
         "morphomodal",
@@ -53,6 +53,7 @@ COMBINED += ["smoothquant+gptq+morphomodal:two_level=true", "quarot+morphomodal:
 COMBINED += ["quarot+gptq+mquant", "osplus:shift=always+masquant"]
 COMBINED += ["osplus+quarot+gptq+mdqfo", "smoothquant+atom", "smoothquant+llm_int8", "omniquant:steps=3+mdqfo"]
 COMBINED += ["quarot+gptq+qvlm:depth=1"]
+COMBINED += ["mbq+gptq", "quarot+mbq+mdqfo"]
 COMBINED += ["smoothquant+spinquant:weights=false,steps=2+gptq+mdqfo"]
 TEXTS = [text for name in METHODS for text in VARIANTS.get(name, [name])] + COMBINED
 SPECS = ["w4a4", "w4a8-g16", "w2a2", "w4a4-nf4", "w16a4", "w8a16", "w4a4-token", "w8a8-tensor", "w3a8-g8-token"]
@@ -254,15 +255,20 @@ class Watched:
 
 
 class WatchedInputs:
-    """GroupInputs that notes whether the sample is read."""
+    """GroupInputs that notes whether the sample and the gradients are read."""
 
     def __init__(self, inputs, summary):
-        self.inputs, self.summary, self.sampled = inputs, summary, False
+        self.inputs, self.summary, self.read = inputs, summary, set()
 
     @property
     def sample(self):
-        self.sampled = True
+        self.read.add(Need.SAMPLE)
         return self.inputs.sample
+
+    @property
+    def gradients(self):
+        self.read.add(Need.GRADIENTS)
+        return self.inputs.gradients
 
     def __getattr__(self, name):
         return getattr(self.inputs, name)
@@ -274,9 +280,7 @@ def test_needs_declared_are_needs_used(text, inputs):
     summary = Watched(inputs.summary)
     watched = WatchedInputs(inputs, summary)
     method.fit(watched, QuantSpec.parse(near(text)), method.survey({inputs.group: summary}))
-    used = {need for need, names in USED_BY.items() if names & summary.read}
-    if watched.sampled:
-        used.add(Need.SAMPLE)
+    used = watched.read | {need for need, names in USED_BY.items() if names & summary.read}
     # Blocks are not among the inputs of one group: tests/runs/test_blocks.py.
     assert used == method.needs - {Need.BLOCKS}
 

@@ -13,6 +13,7 @@ from morphoquant.core.errors import SpecError
 from morphoquant.core.modality import Modality
 from morphoquant.core.spec import QuantSpec
 from morphoquant.methods.awq import candidate
+from morphoquant.methods.base import Need
 from morphoquant.methods.compensation import compensation, whitening
 from morphoquant.methods.cost import cost_of
 from morphoquant.methods.modalities import families, sampled
@@ -231,8 +232,7 @@ def deviation(inputs, scale, rho, power):
 def test_mbq_rho1_equals_mae(error, power, rho):
     """Ratios of 1 are the plain search over all tokens; others weigh rows. Never worse than no scaling, on what it searches."""
     inputs = loud_images()
-    fields = ",".join(["", *(f"{modality}={value}" for modality, value in rho.items())])
-    found = fit(f"mbq:error={error}{fields}", inputs, "w3a16")
+    found = fit(f"mbq:error={error},image={rho.get(IMAGE, 1)},video=1,audio=1", inputs, "w3a16")
     scales = [candidate(inputs.summary.mean_abs, step / 20) for step in range(20)]
     errors = [deviation(inputs, scale, rho, power) for scale in scales]
     assert deviation(inputs, scale_of(found), rho, power) == pytest.approx(min(errors), rel=1e-4)
@@ -244,6 +244,21 @@ def test_weights_of_modalities_move_the_scales_and_a_common_factor_does_not():
     quiet, loud, plain = (scale_of(fit(f"mbq:image={rho}", inputs, "w3a16")) for rho in (1e-4, 1e4, 1))
     assert not torch.equal(quiet, loud) and not torch.equal(quiet, plain)
     heavier = replace(inputs, sample=replace(inputs.sample, weights=inputs.sample.weights * 8))
-    assert torch.equal(scale_of(fit("mbq", heavier, "w3a16")), plain)
-    with pytest.raises(SpecError, match="above 0"):
-        parse_method("mbq:image=0")
+    assert torch.equal(scale_of(fit("mbq:image=1", heavier, "w3a16")), plain)
+    for rho in ("-1", "nan", "inf"):
+        with pytest.raises(SpecError, match="mbq.image cannot be .* above 0, and 0 for the one measured"):
+            parse_method(f"mbq:image={rho}")
+
+
+def test_mbq_takes_the_gradients_of_its_layer_where_rho_is_not_given():
+    inputs = loud_images()
+    for rho in (1e-4, 0.2, 1e4):
+        measured = fit("mbq", replace(inputs, gradients={IMAGE: rho}), "w3a16")
+        assert torch.equal(scale_of(measured), scale_of(fit(f"mbq:image={rho},video=1,audio=1", inputs, "w3a16")))
+    assert torch.equal(
+        scale_of(fit("mbq", replace(inputs, gradients={}), "w3a16")), scale_of(fit("mbq:image=1", inputs, "w3a16"))
+    ), "like text where nothing was measured"
+    alone = replace(group(draw(), modalities=(IMAGE,)), gradients={IMAGE: 0.0})
+    assert torch.isfinite(fit("mbq", alone, "w3a16").transform.undo(torch.ones(32))).all()
+    assert Need.GRADIENTS in parse_method("mbq:image=1,audio=1").needs
+    assert Need.GRADIENTS not in parse_method("mbq:image=1,audio=1,video=1").needs

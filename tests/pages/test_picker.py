@@ -44,6 +44,12 @@ def test_a_capture_that_only_evaluations_use_is_taken_where_there_is_no_other():
     assert resolve([asked, row, *ALL], Address(capture=row.run_id)).capture == row
 
 
+def test_gradients_are_nothing_to_look_at():
+    plan = replace(quantized(OF_NEW, "rtn"), kind="gradients", capture=NEW.run_id, method=None, spec=None)
+    made = entry(plan, "2026-05-01T00:00:00+00:00")
+    assert resolve([made, *ALL], Address()) == resolve(ALL, Address())
+
+
 def test_an_unfinished_run_is_chosen_only_when_there_is_no_other():
     running = entry(replace(CAPTURE, seed=2), "2026-03-01T00:00:00+00:00", "running")
     assert resolve([running, *ALL], Address()).capture == NEW

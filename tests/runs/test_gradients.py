@@ -1,13 +1,24 @@
 """Gradient ratios against autograd by hand."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from fixtures.small_loaded import small_items, small_loaded
 
-from morphoquant.core.errors import BatchError
+from morphoquant.core.errors import BatchError, ModelError
+from morphoquant.core.layers import Component
 from morphoquant.core.modality import Modality
+from morphoquant.core.spec import QuantSpec
+from morphoquant.data.sample import fingerprint
+from morphoquant.methods.base import Need
 from morphoquant.methods.options import parse_method
+from morphoquant.runs.capture import capture
+from morphoquant.runs.fitting import fit
+from morphoquant.runs.gradient_run import provide_gradients, store_gradients, stored_gradients
 from morphoquant.runs.gradients import Gradients, measure_gradients
+from morphoquant.runs.inputs import CalibrationInputs
+from morphoquant.store.run_store import RunStore
 
 
 @pytest.fixture(scope="module")
@@ -52,12 +63,81 @@ def test_every_block_is_measured_and_the_model_is_left_as_it_was(loaded):
     assert list(ratios) == [Modality.IMAGE, Modality.VIDEO, Modality.AUDIO] and all(value > 0 for value in ratios.values())
     fields = ",".join(f"{modality}={value:.4g}" for modality, value in ratios.items())
     assert parse_method(f"mbq:{fields}").image == pytest.approx(ratios[Modality.IMAGE], rel=1e-3)
+    assert found.ratios_of("lm_head") == ratios
 
 
 def test_ratios_are_medians_over_layers():
     layers = {str(place): {None: 2.0, Modality.IMAGE: value} for place, value in enumerate((1.0, 4.0, 100.0))}
     assert Gradients(layers, 1).ratios() == {Modality.IMAGE: 2.0}
     assert Gradients({"a": {None: 0.0, Modality.IMAGE: 1.0}}, 1).ratios() == {}
+
+
+def test_a_layer_has_its_own_ratio_but_not_less_than_the_median_of_its_role():
+    image = {"attn": (1.0, 3.0, 8.0), "mlp": (0.2, 0.1, 0.4)}
+    layers = {
+        f"layers.{block}.{half}.{end}": {None: 2.0, Modality.IMAGE: 2 * values[block]}
+        for (half, values), end in zip(image.items(), ("o_proj", "down_proj"), strict=True)
+        for block in range(3)
+    }
+    layers["layers.2.attn.o_proj"][Modality.AUDIO] = 5.0
+    found = Gradients(layers, 1)
+    assert [found.ratios_of(f"layers.{block}.attn.q_proj")[Modality.IMAGE] for block in range(3)] == [3.0, 3.0, 8.0]
+    assert [found.ratios_of(f"layers.{block}.mlp.gate_proj")[Modality.IMAGE] for block in range(3)] == [0.2, 0.2, 0.4]
+    assert found.ratios_of("layers.0.mlp.down_proj") == {Modality.IMAGE: 0.2}
+    assert found.ratios_of("layers.0.attn.o_proj") == {Modality.IMAGE: 3.0, Modality.AUDIO: 2.5}
+    assert found.ratios_of("vision.0.attn.qkv")[Modality.IMAGE] == pytest.approx((0.4 + 1.0) / 2), "the median of all"
+
+
+def captured(loaded, store, given):
+    """A capture of samples that no data set holds."""
+    data = {"id": "made-up", "fingerprint": fingerprint(given), "samples": len(given)}
+    batches = [loaded.encode([sample]) for sample in given]
+    identity, control = loaded.identity, loaded.control
+    return capture(loaded.model, batches, store=store, identity=identity, data=data, control=control, keep_rows=16)
+
+
+def test_measured_once_and_found_by_what_is_fitted_to_the_capture(loaded, tmp_path):
+    store = RunStore(tmp_path)
+    run, methods = captured(loaded, store, samples()), [parse_method("mbq"), parse_method("rtn")]
+    inputs = CalibrationInputs(run, loaded.model, [Component.LANGUAGE, Component.VISION])
+    pairs = [(method, QuantSpec.parse("w3a16")) for method in methods]
+    with pytest.raises(ModelError, match="no gradients of the answers' loss .* quantize --run .* image, video and audio"):
+        fit(pairs, inputs)
+    made = store_gradients(loaded, run, samples(), store=store)
+    assert made.run_id.startswith("gradients-") and made.header.summary["samples"] == 4
+    asked = []
+    assert store_gradients(loaded, run, samples(), store=store, progress=lambda *said: asked.append(said)).run_id == made.run_id
+    assert not asked, "nothing is measured again"
+    exact, kept = measure_gradients(loaded, samples()), stored_gradients(run)
+    for group in inputs.groups:
+        assert inputs.group(group, {Need.GRADIENTS}).gradients == pytest.approx(exact.ratios_of(group))
+        assert inputs.group(group, {Need.SAMPLE}).gradients is None
+    own = {layer: kept.ratios_of(layer)[Modality.IMAGE] for layer in kept.by_layer}
+    assert len(set(own.values())) > 2, "layers differ"
+    measured, _ = fit(pairs, inputs)
+    for group, found in measured.items():
+        fields = ",".join(f"{modality}={value!r}" for modality, value in kept.ratios_of(group).items())
+        alone = parse_method(f"mbq:{fields}").fit(inputs.group(group, set(Need) - {Need.GRADIENTS}), QuantSpec.parse("w3a16"))
+        assert all(torch.equal(weight, found.weights[layer]) for layer, weight in alone.weights.items())
+
+
+def test_only_methods_that_need_gradients_have_them_measured(loaded, tmp_path):
+    store = RunStore(tmp_path)
+    run = captured(loaded, store, samples())
+    provide_gradients(loaded, [run], [parse_method("rtn"), parse_method("mbq:image=1,video=1,audio=1")], store=store)
+    assert [entry.header.plan.kind for entry in store.entries()] == ["capture"]
+    with pytest.raises(BatchError, match="cannot be drawn again"):
+        provide_gradients(loaded, [run], [parse_method("quarot+mbq")], store=store)
+    store_gradients(loaded, run, samples(), store=store)
+    provide_gradients(loaded, [run], [parse_method("quarot+mbq")], store=store)
+
+
+def test_a_text_model_passes_over_what_it_cannot_see(loaded, tmp_path):
+    store, given = RunStore(tmp_path), samples()
+    run = captured(loaded, store, given)
+    blind = replace(loaded, modalities=frozenset({Modality.TEXT, Modality.IMAGE}))
+    made = store_gradients(blind, run, given, store=store)
+    assert made.header.summary["samples"] == 2, "one of text and one of a picture"
 
 
 def test_without_answers_there_is_no_loss(loaded):
