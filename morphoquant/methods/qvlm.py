@@ -121,26 +121,24 @@ class QVLM(PlainMethod):
         if all(len(fits) == 1 for fits in tried.values()):
             return nearest
         few = replace(block, calls=_spread(block.calls, self.sequences))
+        error = _Errors(few, self.power)
         found: dict[str, GroupFit] = {}
         for part in _neighbours(list(block.groups), survey):
             for group in part:
-                found = self._descended(few, {**found, group: nearest[group]}, {group: tried[group]})
+                found = self._descended(error, {**found, group: nearest[group]}, {group: tried[group]})
             if len(part) > 1:
-                found = self._descended(few, found, {group: tried[group] for group in part})
-        return found if few.error(found, self.power) < few.error(nearest, self.power) else nearest
+                found = self._descended(error, found, {group: tried[group] for group in part})
+        return found if error(found) < error(nearest) else nearest
 
     def _descended(
-        self, block: BlockInputs, found: dict[str, GroupFit], tried: Mapping[str, list[GroupFit]]
+        self, error: "_Errors", found: dict[str, GroupFit], tried: Mapping[str, list[GroupFit]]
     ) -> dict[str, GroupFit]:
         """`found` with the best ratio of each group in `tried`, one at a time, until none is better than those there are."""
-        least = block.error(found, self.power)
         for _ in range(self.sweeps if len(tried) > 1 else 1):
             before = found
             for group, fits in tried.items():
-                for one in fits:
-                    if one is not found[group] and (error := block.error({**found, group: one}, self.power)) < least:
-                        found, least = {**found, group: one}, error
-            if found is before:
+                found = min(({**found, group: one} for one in (found[group], *fits)), key=error)
+            if found == before:
                 break
         return found
 
@@ -165,6 +163,21 @@ class QVLM(PlainMethod):
             off = used @ found.weights[layer].to(x.dtype).T - x @ w.detach().to(x.dtype).T
             error += float((off.abs().double() ** self.power * root.double().square()).sum())
         return error
+
+
+class _Errors:
+    """Errors of a block by the fits of its groups, each computed once."""
+
+    def __init__(self, block: BlockInputs, power: float):
+        self.block, self.power = block, power
+        self.known: dict[tuple[int, ...], float] = {}
+
+    def __call__(self, fits: dict[str, GroupFit]) -> float:
+        # Fits are those of one list of candidates, which outlives this object.
+        key = tuple(id(one) for one in fits.values())
+        if key not in self.known:
+            self.known[key] = self.block.error(fits, self.power)
+        return self.known[key]
 
 
 def evenness(summary: ChannelSummary) -> float:

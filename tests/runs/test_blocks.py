@@ -181,6 +181,15 @@ def test_linears_outside_blocks_are_learned_by_group(inputs):
     assert differ
 
 
+@pytest.mark.parametrize("text", ["omniquant:steps=1+mdqfo", "smoothquant+qvlm:depth=1"])
+def test_in_a_combination_methods_look_at_single_groups(inputs, text):
+    assert Need.BLOCKS not in parse_method(text).needs
+    found = fitted(inputs, text, "w4a4")
+    alone = parse_method(text).fit(inputs.group(f"{FIRST}.mlp.gate_proj", parse_method(text).needs), QuantSpec.parse("w4a4"))
+    for layer, w in alone.weights.items():
+        assert torch.equal(w, found[alone.group].weights[layer])
+
+
 def test_learning_leaves_the_model_as_it_was(model, inputs):
     batch = tiny_batches(1)[0]
     with torch.no_grad():
