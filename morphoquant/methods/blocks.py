@@ -5,6 +5,7 @@ block by group name. Groups outside blocks, and those of blocks that cannot be r
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -74,6 +75,24 @@ class BlockInputs:
     def module(self) -> nn.Module:
         """The block."""
         return self.model.get_submodule(self.name)
+
+    def behind_biases(self) -> frozenset[str]:
+        """Groups whose input is what an nn.LayerNorm with a bias gives, untouched: the bias can take a shift of it."""
+        given: list[Tensor] = []
+        found = set()
+        with torch.no_grad(), ExitStack() as stack:
+            for module in self.module.modules():
+                if isinstance(module, nn.LayerNorm) and module.bias is not None:
+                    stack.callback(module.register_forward_hook(lambda _, args, output: given.append(output)).remove)
+            for group in self.groups:
+
+                def look(linear: nn.Module, args: tuple, group: str = group) -> None:
+                    if any(args[0] is one for one in given):
+                        found.add(group)
+
+                stack.callback(self.model.get_submodule(group).register_forward_pre_hook(look).remove)
+            self.calls[0].run(self.module, self.calls[0].exact)
+        return frozenset(found)
 
     def outputs(self, fits: Mapping[str, GroupFit]) -> list[Tensor]:
         """Output of each call on its quantised inputs, the block's linears quantised as `fits` say, others as they are."""

@@ -38,7 +38,7 @@ class OmniQuant(PlainMethod):
 
     Needs: the extremes of each channel, a token sample, and by block the whole sequences that a capture keeps.
     Cost: `steps` roundings of all weights, and as many runs of each block forward and backward on one sequence, or by group of
-        its linears on `batch` rows; at run time the scale, as with SmoothQuant, and with `shift` a subtraction a value.
+        its linears on `batch` rows; at run time the scale, as with SmoothQuant, and a shift that does not fold.
     Fails when: sequences are few against the parameters, which then fit them; where one static range a channel is in use, which
         no scale can help. The error of one block says nothing of errors that later blocks cancel.
 
@@ -53,7 +53,8 @@ class OmniQuant(PlainMethod):
         by: "block" learns all groups of a block on its output, "group" each on the output of its linears on the token sample,
             with inputs in full precision.
         scale: learns the scale of each channel.
-        shift: learns a shift of each channel as well. It runs online: whether the producer has a bias is not known.
+        shift: learns a shift of each channel, "folds" where a LayerNorm's bias in the same block can take it, "always" for all
+            groups, online where none is known to.
         clip: learns the clips.
         steps: of AdamW, without weight decay, the rate falling evenly to 0; 0 keeps the start.
         batch: rows of a step by group, drawn by their weights.
@@ -65,7 +66,7 @@ class OmniQuant(PlainMethod):
 
     by: Literal["block", "group"] = "block"
     scale: bool = True
-    shift: bool = False
+    shift: Literal["folds", "always", "never"] = "folds"
     clip: bool = True
     steps: int = 100
     batch: int = 64
@@ -90,13 +91,13 @@ class OmniQuant(PlainMethod):
             raise SpecError(f"omniquant.steps cannot be {self.steps}: allowed is 0 or more.")
         for field in ("clip_rate", "scale_rate"):
             require_range(self.name, field, getattr(self, field), 0, 1, open_low=True)
-        if not (self.scale or self.shift or self.clip):
+        if not (self.scale or self.clip) and self.shift == "never":
             raise SpecError("omniquant learns nothing without scale, shift and clip: leave one of them on, or use rtn.")
 
     @property
     def finds(self) -> frozenset[Part]:
         """The scale or shift, and with clipping the weights."""
-        found = {Part.TRANSFORM} if self.scale or self.shift else set()
+        found = {Part.TRANSFORM} if self.scale or self.shift != "never" else set()
         return frozenset(found | ({Part.WEIGHTS} if self.clip else set()))
 
     @one_thread()
@@ -107,7 +108,7 @@ class OmniQuant(PlainMethod):
         start, scale = self._start(inputs, spec, x, root)
         if not len(x) or not (spec.quantises_weights or spec.quantises_activations):
             return start
-        learned = Learned(inputs, spec, scale, _deviation(x, root), self._learns)
+        learned = Learned(inputs, spec, scale, _deviation(x, root), self._learns())
         draw, shares = torch.Generator().manual_seed(self.seed), root[:, 0].double().square()
 
         def loss() -> Tensor:
@@ -123,11 +124,13 @@ class OmniQuant(PlainMethod):
         nearest = {group: RTN().fit(inputs, spec) for group, inputs in block.groups.items()}
         if not (spec.quantises_weights or spec.quantises_activations):
             return nearest
+        folding = block.behind_biases()
         starts, learned = {}, {}
         for group, inputs in block.groups.items():
             x, root = search_rows(inputs.sample, self.rows)
             starts[group], scale = self._start(inputs, spec, x, root)
-            learned[group] = Learned(inputs, spec, scale, _deviation(x, root), self._learns)
+            folds = group in folding
+            learned[group] = Learned(inputs, spec, scale, _deviation(x, root), self._learns(folds), shift_folds=folds)
         draw = torch.Generator().manual_seed(self.seed)
 
         def loss() -> Tensor:
@@ -138,9 +141,10 @@ class OmniQuant(PlainMethod):
         fits = ({group: one.fit() for group, one in learned.items()} for _ in self._looks([*learned.values()], loss))
         return _best([starts, nearest], fits, block.error)
 
-    @property
-    def _learns(self) -> frozenset[str]:
-        return frozenset(one for one in ("scale", "shift", "clip") if getattr(self, one))
+    def _learns(self, folds: bool = False) -> frozenset[str]:
+        """What is learned of a group, before which a shift folds or not."""
+        shift = self.shift == "always" or (self.shift == "folds" and folds)
+        return frozenset(one for one, learns in (("scale", self.scale), ("shift", shift), ("clip", self.clip)) if learns)
 
     def _start(self, inputs: GroupInputs, spec: QuantSpec, x: Tensor, root: Tensor) -> tuple[GroupFit, Tensor]:
         """The better of rounding to nearest and SmoothQuant on the token sample, and its scale [K]."""

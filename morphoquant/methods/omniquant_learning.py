@@ -38,6 +38,7 @@ class Learned:
         scale: s of each channel to begin with, float64 [K].
         deviation: mean magnitude of each channel about its mean, float32 [K].
         learns: which of "scale", "shift" and "clip" are learned; the others stay where they begin.
+        shift_folds: whether what produces the input can take the shift.
 
     Attributes:
         log_scale: log s [K], float32.
@@ -45,8 +46,17 @@ class Learned:
         clips: g of each output channel and weight group by layer, [out, groups, 1]; empty at 16 bits.
     """
 
-    def __init__(self, inputs: GroupInputs, spec: QuantSpec, scale: Tensor, deviation: Tensor, learns: frozenset[str]):
+    def __init__(
+        self,
+        inputs: GroupInputs,
+        spec: QuantSpec,
+        scale: Tensor,
+        deviation: Tensor,
+        learns: frozenset[str],
+        shift_folds: bool = False,
+    ):
         self.inputs, self.spec, self.deviation, self.learns = inputs, spec, deviation, learns
+        self.shift_folds = shift_folds
         self.weights = {layer: w.detach().float() for layer, w in inputs.weights.items()}
         self.low, self.high = (torch.from_numpy(np.array(edge, np.float32)) for edge in (inputs.summary.min, inputs.summary.max))
         self.group = spec.w_group or inputs.channels
@@ -100,7 +110,7 @@ class Learned:
 
     def _transform(self) -> Transform:
         scale, shift = self.log_scale.detach().double().exp(), self._shift().detach().double()
-        parts: list[Transform] = [Shift(shift)] if "shift" in self.learns else []
+        parts: list[Transform] = [Shift(shift, self.shift_folds)] if "shift" in self.learns else []
         return composed([*parts, *([] if bool((scale == 1).all()) else [Scale(scale, scale_folds(self.inputs.role))])])
 
     def _shift(self) -> Tensor:

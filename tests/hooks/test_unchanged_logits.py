@@ -21,7 +21,7 @@ from morphoquant.store.run_store import RunStore
 
 METHODS = ["smoothquant", "osplus:shift=always", "quarot", "awq:clip=false", "atom", "osplus:shift=always+quarot", "masquant"]
 METHODS += ["spinquant:steps=2"]
-METHODS += ["omniquant:steps=5,shift=true"]
+METHODS += ["omniquant:steps=5,shift=always"]
 
 
 def logits(model, batch):

@@ -29,7 +29,7 @@ VARIANTS = {
     "easyquant": ["easyquant", "easyquant:rounds=1,ratios=1"],
     "gptq": ["gptq", "gptq:act_order=true"],
     "llm_int8": ["llm_int8", "llm_int8:threshold=20"],
-    "omniquant": ["omniquant:steps=10", "omniquant:by=group,steps=5,shift=true,scale=false", "omniquant:clip=false,steps=5"],
+    "omniquant": ["omniquant:steps=10", "omniquant:by=group,steps=5,shift=always,scale=false", "omniquant:clip=false,steps=5"],
     "osplus": ["osplus", "osplus:shift=always", "osplus:shift=never,steps=1"],
     "qvlm": ["qvlm", "qvlm:depth=1,ratios=3,power=2", "qvlm:low=0.8,ratios=2,sweeps=1,rows=40"],
     "quarot": ["quarot", "quarot:seed=3,clip=0.9"],

@@ -36,7 +36,7 @@ def errors(inputs, spec, *texts):
 @given(
     seed=st.integers(0, 10**6),
     spec=st.sampled_from(["w4a4-token", "w4a4", "w3a16-g8", "w4a4-tensor", "w4a4-nf4-token", "w4a4-hif4", "w16a4-token"]),
-    fields=st.sampled_from(["", ",shift=true", ",clip=false", ",scale_rate=1,clip_rate=1", ",seed=3,batch=1"]),
+    fields=st.sampled_from(["", ",shift=always", ",clip=false", ",scale_rate=1,clip_rate=1", ",seed=3,batch=1"]),
 )
 @settings(max_examples=15, deadline=None)
 def test_omniquant_is_not_worse_than_rounding_to_nearest_nor_than_the_scales_it_begins_with(seed, spec, fields):
@@ -56,12 +56,12 @@ def test_each_part_is_learned_alone(inputs):
     for fields, transform in (("scale=false", True), ("clip=false", False)):
         found = fit(f"omniquant:{fields}", inputs, "w4a4-token")
         assert isinstance(found.transform, Identity) == transform
-    assert parse_method("omniquant:scale=false").finds == {Part.WEIGHTS}
+    assert parse_method("omniquant:scale=false,shift=never").finds == {Part.WEIGHTS}
     assert parse_method("omniquant:clip=false").finds == {Part.TRANSFORM}
-    alone, start = errors(inputs, "w16a4-token", "omniquant:clip=false,scale=false,shift=true", "rtn")
+    alone, start = errors(inputs, "w16a4-token", "omniquant:clip=false,scale=false,shift=always", "rtn")
     assert alone < start
     with pytest.raises(SpecError, match="learns nothing without scale, shift and clip"):
-        parse_method("omniquant:scale=false,clip=false")
+        parse_method("omniquant:scale=false,clip=false,shift=never")
 
 
 def test_the_fit_is_what_the_loss_was_taken_of(inputs):
@@ -80,7 +80,7 @@ def test_the_fit_is_what_the_loss_was_taken_of(inputs):
 
 
 def test_learned_transforms_leave_the_linear_as_it_is(inputs):
-    found = fit("omniquant:shift=true,steps=20", inputs, "w4a4-token").transform
+    found = fit("omniquant:shift=always,steps=20", inputs, "w4a4-token").transform
     assert not isinstance(found, Identity)
     for w in inputs.weights.values():
         linear = torch.nn.Linear(w.shape[1], w.shape[0]).double()
@@ -111,7 +111,7 @@ def test_rows_count_by_their_weights():
 def test_a_scale_that_folds_costs_nothing_at_run_time_and_a_shift_does(inputs):
     assert cost_of(fit("omniquant:steps=5", inputs, "w4a4-token")).extra_macs == 0
     assert cost_of(fit("omniquant:steps=5", replace(inputs, role="o_proj"), "w4a4-token")).extra_macs == inputs.channels
-    shifted = fit("omniquant:shift=true,scale=false", inputs, "w4a16")
+    shifted = fit("omniquant:shift=always,scale=false", inputs, "w4a16")
     assert cost_of(shifted).extra_macs == inputs.channels
 
 

@@ -10,6 +10,7 @@ from morphoquant.core.layers import Component, block_path
 from morphoquant.core.spec import QuantSpec
 from morphoquant.methods.base import Need
 from morphoquant.methods.options import parse_method
+from morphoquant.quant.channelwise import Shift
 from morphoquant.quant.linear import quantized
 from morphoquant.runs import sequences as keeping
 from morphoquant.runs.blocks import Blocks, Flow
@@ -170,6 +171,29 @@ def test_qvlm_lowers_the_error_of_blocks_or_leaves_whole_ranges(inputs, blocks, 
     )
 
 
+def test_shifts_are_learned_where_a_layer_norm_can_take_them(inputs, blocks):
+    eye = "model.vision_tower.encoder.layer.0"
+    behind = {name: blocks.inputs(name, blocks.calls(name), NEEDS).behind_biases() for name in (EARS, eye, FIRST)}
+    roles = {name: {group.split(".")[-1] for group in groups} for name, groups in behind.items()}
+    assert roles == {EARS: {"q_proj", "fc1"}, eye: {"q_proj", "fc1"}, FIRST: set()}, "an RMSNorm has no bias"
+    for shift, wanted in (("folds", behind[EARS] | behind[eye]), ("never", frozenset())):
+        fits = fitted(inputs, f"omniquant:steps=8,shift={shift}")
+        shifts = {group: part for group, found in fits.items() for part in parts_of(found.transform) if isinstance(part, Shift)}
+        assert shifts.keys() == wanted
+        assert all(part.folds and part.macs(16) == 0 for part in shifts.values())
+    online = fitted(inputs, "omniquant:steps=8,shift=always")
+    folds = {group: part.folds for group, one in online.items() for part in parts_of(one.transform) if isinstance(part, Shift)}
+    assert any(not one for one in folds.values()) and all(one == (group in wanted_of(behind)) for group, one in folds.items())
+
+
+def parts_of(transform):
+    return getattr(transform, "parts", (transform,))
+
+
+def wanted_of(behind):
+    return frozenset().union(*behind.values())
+
+
 def test_linears_outside_blocks_are_learned_by_group(inputs):
     by_block, by_group = (fitted(inputs, f"omniquant:steps=3,by={by}") for by in ("block", "group"))
     for group in inputs.groups:
@@ -195,7 +219,7 @@ def test_learning_leaves_the_model_as_it_was(model, inputs):
     with torch.no_grad():
         before = model(**batch).logits
     learnable = [p.requires_grad for p in model.parameters()]
-    one, other = (fitted(inputs, "omniquant:steps=2,shift=true") for _ in range(2))
+    one, other = (fitted(inputs, "omniquant:steps=2,shift=always") for _ in range(2))
     for group, found in one.items():
         assert all(torch.equal(w, other[group].weights[layer]) for layer, w in found.weights.items()), "deterministic"
         assert found.seconds >= 0 and not any(w.requires_grad for w in found.weights.values())
