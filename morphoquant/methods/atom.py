@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from morphoquant.core.errors import SpecError
 from morphoquant.core.spec import QuantSpec
 from morphoquant.methods.base import METHODS, GroupFit, GroupInputs, Need
 from morphoquant.methods.basis import with_weights
 from morphoquant.methods.parts import Part
-from morphoquant.methods.plain import PlainMethod, require_range, require_token_scales
+from morphoquant.methods.plain import PlainMethod, require_least, require_range, require_token_scales
+from morphoquant.methods.weight_clip import clamped, reach_of
 from morphoquant.methods.weights import fit_weights
 from morphoquant.quant.activation import TokenQuantizer
 from morphoquant.quant.channelwise import Permutation
@@ -56,8 +56,8 @@ class Atom(PlainMethod):
     finds = frozenset({Part.TRANSFORM, Part.WEIGHTS, Part.ACTIVATION})
 
     def __post_init__(self):
-        if self.outliers < 0 or self.group < 1:
-            raise SpecError("atom takes outliers of 0 or more and a group of 1 or more.")
+        require_least(self, 0, "outliers")
+        require_least(self, 1, "group")
         require_range(self.name, "share", self.share, 0, 1)
         for field in ("clip", "weight_clip"):
             require_range(self.name, field, getattr(self, field), 0, 1, open_low=True)
@@ -106,8 +106,9 @@ class Atom(PlainMethod):
         if not width:
             return weights
         group = spec.w_group or width
-        filled = {layer: pad(_clipped(w, group, self.weight_clip), (0, -width % group)) for layer, w in weights.items()}
-        return {layer: w[:, :width] for layer, w in fit_weights(with_weights(inputs, filled), spec).items()}
+        filled = {layer: pad(w, (0, -width % group)) for layer, w in weights.items()}
+        clipped = {layer: clamped(w, self.weight_clip * reach_of(w, group)) for layer, w in filled.items()}
+        return {layer: w[:, :width] for layer, w in fit_weights(with_weights(inputs, clipped), spec).items()}
 
 
 def _order(inputs: GroupInputs, wide: int) -> np.ndarray:
@@ -118,12 +119,6 @@ def _order(inputs: GroupInputs, wide: int) -> np.ndarray:
     last = np.zeros(len(energy), bool)
     last[strongest] = True
     return np.concatenate([np.flatnonzero(~last), np.flatnonzero(last)])
-
-
-def _clipped(w: Tensor, group: int, clip: float) -> Tensor:
-    groups = pad(w, (0, -w.shape[1] % group)).unflatten(1, (-1, group))
-    reach = groups.abs().amax(-1, keepdim=True) * clip
-    return torch.maximum(torch.minimum(groups, reach), -reach).flatten(1)[:, : w.shape[1]]
 
 
 METHODS.add("atom", Atom)

@@ -6,16 +6,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from morphoquant.core.errors import SpecError
 from morphoquant.core.layers import role_of
 from morphoquant.core.spec import QuantSpec
 from morphoquant.methods.base import METHODS, GroupFit, GroupInputs, Need
 from morphoquant.methods.basis import in_basis, with_weights
 from morphoquant.methods.folding import scale_folds
 from morphoquant.methods.parts import Part
-from morphoquant.methods.plain import BasisMethod
+from morphoquant.methods.plain import BasisMethod, require_least
 from morphoquant.methods.rows import search_rows
-from morphoquant.methods.rtn import RTN
 from morphoquant.methods.weight_clip import clip_weight
 from morphoquant.methods.weights import fit_weights
 from morphoquant.quant.channelwise import Scale
@@ -56,9 +54,7 @@ class AWQ(BasisMethod):
     needs = frozenset({Need.EXTREMES, Need.MEAN_ABS, Need.SAMPLE})
 
     def __post_init__(self):
-        for field in ("ratios", "rows"):
-            if getattr(self, field) < 1:
-                raise SpecError(f"awq.{field} cannot be {getattr(self, field)}: allowed is 1 or more.")
+        require_least(self, 1, "ratios", "rows")
 
     @property
     def finds(self) -> frozenset[Part]:
@@ -75,14 +71,11 @@ class AWQ(BasisMethod):
         return Scale(scales[best], scale_folds(inputs.role)) if best else Identity()
 
     def fit(self, inputs: GroupInputs, spec: QuantSpec, survey: object | None = None) -> GroupFit:
-        used = spec.quantises_weights or spec.quantises_activations
-        transform = self.transform(inputs, spec) if used else Identity()
-        turned = in_basis(inputs, transform)
-        found = replace(RTN().fit(turned, spec), transform=transform)
+        found = super().fit(inputs, spec, survey)
         x, root = search_rows(inputs.sample, self.rows)
         if not (self.clip and spec.quantises_weights and len(x)):
             return found
-        rows = transform.input(x) * root
+        turned, rows = in_basis(inputs, found.transform), found.transform.input(x) * root
         weights = {
             layer: rounded if role_of(layer) in _UNCLIPPED else clip_weight(turned, layer, spec, rows, rounded)
             for layer, rounded in found.weights.items()

@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from morphoquant.core.errors import SpecError
 from morphoquant.core.spec import QuantSpec
 from morphoquant.methods.base import METHODS, GroupFit, GroupInputs, Need
 from morphoquant.methods.basis import with_weights
 from morphoquant.methods.parts import Part
-from morphoquant.methods.plain import PlainMethod, require_range
+from morphoquant.methods.plain import PlainMethod, require_least, require_range
 from morphoquant.methods.rows import search_rows
 from morphoquant.methods.rtn import RTN
+from morphoquant.methods.weight_clip import clamped, reach_of
 from morphoquant.methods.weights import fit_weights
 
 
@@ -52,9 +52,7 @@ class EasyQuant(PlainMethod):
 
     def __post_init__(self):
         require_range(self.name, "low", self.low, 0, 1, open_low=True)
-        for field in ("ratios", "rounds", "rows"):
-            if getattr(self, field) < 1:
-                raise SpecError(f"easyquant.{field} cannot be {getattr(self, field)}: allowed is 1 or more.")
+        require_least(self, 1, "ratios", "rounds", "rows")
 
     def fit(self, inputs: GroupInputs, spec: QuantSpec, survey: object | None = None) -> GroupFit:
         start = RTN().fit(inputs, spec)
@@ -105,13 +103,10 @@ class CosineSearch:
         used = self._used(fit)
         most = {layer: self._cosines(used, layer, w) for layer, w in fit.weights.items()}
         best = {layer: w.clone() for layer, w in fit.weights.items()}
-        reach = {layer: w.abs().amax(1, keepdim=True) for layer, w in self.given.items()}
+        reach = {layer: reach_of(w, w.shape[1]) for layer, w in self.given.items()}
         for ratio in self.ratios:
-            clamped = {
-                layer: torch.maximum(torch.minimum(w, ratio * reach[layer]), -ratio * reach[layer])
-                for layer, w in self.given.items()
-            }
-            for layer, tried in fit_weights(with_weights(self.inputs, clamped), self.spec).items():
+            clipped = {layer: clamped(w, ratio * reach[layer]) for layer, w in self.given.items()}
+            for layer, tried in fit_weights(with_weights(self.inputs, clipped), self.spec).items():
                 cosines = self._cosines(used, layer, tried)
                 better = cosines > most[layer]
                 most[layer] = torch.where(better, cosines, most[layer])

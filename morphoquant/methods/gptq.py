@@ -10,7 +10,7 @@ from morphoquant.core.spec import QuantSpec
 from morphoquant.methods.base import METHODS, GroupFit, GroupInputs, Need
 from morphoquant.methods.gptq_rounding import Rounding, rounded_by_hessian
 from morphoquant.methods.parts import Part
-from morphoquant.methods.plain import PlainMethod, require_range
+from morphoquant.methods.plain import PlainMethod, require_least, require_range
 from morphoquant.methods.rows import search_rows
 from morphoquant.methods.rtn import RTN
 from morphoquant.quant.threads import one_thread
@@ -50,8 +50,7 @@ class GPTQ(PlainMethod):
 
     def __post_init__(self):
         require_range(self.name, "damping", self.damping, 0, 1, open_low=True)
-        if self.rows < 1:
-            raise SpecError(f"gptq.rows cannot be {self.rows}: allowed is 1 or more.")
+        require_least(self, 1, "rows")
 
     def check(self, spec: QuantSpec) -> None:
         """Raises SpecError unless weights, where quantised, are integers."""

@@ -6,19 +6,17 @@ from typing import Literal
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from morphoquant.core.errors import SpecError
 from morphoquant.core.modality import Modality
 from morphoquant.core.spec import QuantSpec
 from morphoquant.methods.awq import candidate
 from morphoquant.methods.base import METHODS, GroupInputs, Need, TokenSample
-from morphoquant.methods.basis import in_basis
 from morphoquant.methods.folding import scale_folds
 from morphoquant.methods.modalities import sampled
-from morphoquant.methods.plain import BasisMethod
+from morphoquant.methods.output_error import output_error
+from morphoquant.methods.plain import BasisMethod, require_least
 from morphoquant.methods.rows import search_rows
-from morphoquant.methods.rtn import RTN
 from morphoquant.quant.channelwise import Scale
 from morphoquant.quant.transform import Identity, Transform
 
@@ -79,17 +77,15 @@ class MBQ(BasisMethod):
         for field, rho in self._given.items():
             if not 0 <= rho < np.inf:
                 raise SpecError(f"mbq.{field} cannot be {rho}: allowed are finite values above 0, and 0 for the one measured.")
-        for field in ("ratios", "rows"):
-            if getattr(self, field) < 1:
-                raise SpecError(f"mbq.{field} cannot be {getattr(self, field)}: allowed is 1 or more.")
+        require_least(self, 1, "ratios", "rows")
 
     def transform(self, inputs: GroupInputs, spec: QuantSpec) -> Transform:
         x, root = search_rows(weighted(inputs.sample, self.rho(inputs)), self.rows)
         if not len(x):
             return Identity()
         scales = [Scale(candidate(inputs.summary.mean_abs, step / self.ratios)) for step in range(self.ratios)]
-        power = 1 if self.error == "mae" else 2
-        best = int(np.argmin([output_deviation(scale, inputs, spec, x, root, power) for scale in scales]))
+        power = 1.0 if self.error == "mae" else 2.0
+        best = int(np.argmin([output_error(scale, inputs, spec, x, root, power) for scale in scales]))
         return Scale(scales[best].scale, scale_folds(inputs.role)) if best else Identity()
 
     def rho(self, inputs: GroupInputs) -> dict[Modality, float]:
@@ -104,27 +100,6 @@ def weighted(sample: TokenSample, rho: Mapping[Modality, float]) -> TokenSample:
     if not parts:
         return sample
     return TokenSample(*(torch.cat([getattr(part, name) for part in parts]) for name in ("x", "slots", "weights")))
-
-
-def output_deviation(transform: Transform, inputs: GroupInputs, spec: QuantSpec, x: Tensor, root: Tensor, power: int) -> float:
-    """Weighted sum of |dY|^power over all outputs of a group, rounded to nearest after `transform`.
-
-    Args:
-        transform: the change of basis.
-        inputs: the group, before it.
-        spec: how input and weights are rounded.
-        x: rows before it [n, K].
-        root: root of each row's weight [n, 1].
-        power: 1 or 2.
-    """
-    found = RTN().fit(in_basis(inputs, transform), spec)
-    turned = transform.input(x)
-    used = turned if found.activation is None else found.activation.quantize(turned).to(x.dtype)
-    error = 0.0
-    for layer, w in inputs.weights.items():
-        off = used @ found.weights[layer].to(x.dtype).T - turned @ transform.weight(w).to(x.dtype).T
-        error += float((off.abs().double() ** power * root.double().square()).sum())
-    return error
 
 
 METHODS.add("mbq", MBQ)

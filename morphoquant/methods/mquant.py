@@ -9,7 +9,7 @@ from morphoquant.core.spec import FULL_PRECISION_BITS, QuantSpec
 from morphoquant.methods.base import METHODS, GroupFit, GroupInputs, Need
 from morphoquant.methods.modalities import apart
 from morphoquant.methods.parts import Part
-from morphoquant.methods.plain import PlainMethod
+from morphoquant.methods.plain import PlainMethod, require_range
 from morphoquant.methods.rtn import RTN
 
 
@@ -43,8 +43,7 @@ class MQuant(PlainMethod):
     finds = frozenset({Part.ACTIVATION})
 
     def __post_init__(self):
-        if not 0 < self.clip <= 1:
-            raise SpecError(f"mquant.clip cannot be {self.clip}: allowed is above 0 and at most 1.")
+        require_range(self.name, "clip", self.clip, 0, 1, open_low=True)
 
     def check(self, spec: QuantSpec) -> None:
         """Raises SpecError unless activations, where quantised, are integers with one static range."""

@@ -7,12 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from morphoquant.core.errors import SpecError
 from morphoquant.core.spec import QuantSpec
 from morphoquant.methods.base import METHODS, GroupInputs, Need
 from morphoquant.methods.folding import scale_folds
 from morphoquant.methods.output_error import output_error
-from morphoquant.methods.plain import BasisMethod
+from morphoquant.methods.plain import BasisMethod, require_least
 from morphoquant.methods.rows import search_rows
 from morphoquant.quant.channelwise import Scale, Shift
 from morphoquant.quant.transform import Transform, composed
@@ -54,9 +53,7 @@ class OSPlus(BasisMethod):
     needs = frozenset({Need.EXTREMES, Need.SAMPLE})
 
     def __post_init__(self):
-        for field in ("steps", "rows"):
-            if getattr(self, field) < 1:
-                raise SpecError(f"osplus.{field} cannot be {getattr(self, field)}: allowed is 1 or more.")
+        require_least(self, 1, "steps", "rows")
 
     def transform(self, inputs: GroupInputs, spec: QuantSpec) -> Transform:
         candidates = self._candidates(inputs)

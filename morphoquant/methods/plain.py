@@ -35,6 +35,11 @@ class BasisMethod(PlainMethod):
 
     finds = frozenset({Part.TRANSFORM})
 
+    @property
+    def nearest(self) -> RTN:
+        """How inputs and weights are rounded in the basis."""
+        return RTN()
+
     def transform(self, inputs: GroupInputs, spec: QuantSpec) -> Transform:
         """The change of basis of one group."""
         raise NotImplementedError
@@ -44,7 +49,7 @@ class BasisMethod(PlainMethod):
         self.check(spec)
         used = spec.quantises_weights or spec.quantises_activations
         transform = self.transform(inputs, spec) if used else Identity()
-        return replace(RTN().fit(in_basis(inputs, transform), spec), transform=transform)
+        return replace(self.nearest.fit(in_basis(inputs, transform), spec), transform=transform)
 
 
 def require_token_scales(name: str, spec: QuantSpec) -> None:
@@ -54,6 +59,13 @@ def require_token_scales(name: str, spec: QuantSpec) -> None:
             f"{name} rounds activations to integers with one dynamic scale a token and cannot honour {str(spec)!r}: "
             "write it with -token, or use rtn."
         )
+
+
+def require_least(method: PlainMethod, least: int, *fields: str) -> None:
+    """Raises SpecError unless each of the method's `fields` is at least `least`."""
+    for field in fields:
+        if (value := getattr(method, field)) < least:
+            raise SpecError(f"{method.name}.{field} cannot be {value}: allowed is {least} or more.")
 
 
 def require_range(name: str, field: str, value: float, low: float, high: float, *, open_low: bool = False) -> None:

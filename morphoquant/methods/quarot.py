@@ -1,12 +1,11 @@
 """QuaRot: random rotations that spread outliers over all channels."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from morphoquant.core.errors import SpecError
 from morphoquant.core.spec import QuantSpec
-from morphoquant.methods.base import METHODS, GroupFit, GroupInputs, Need
-from morphoquant.methods.basis import in_basis
-from morphoquant.methods.plain import BasisMethod, require_range
+from morphoquant.methods.base import METHODS, GroupInputs, Need
+from morphoquant.methods.plain import BasisMethod, require_least, require_range
 from morphoquant.methods.rtn import RTN
 from morphoquant.quant.rotation import random_rotation
 from morphoquant.quant.transform import Identity, Transform
@@ -43,8 +42,7 @@ class QuaRot(BasisMethod):
 
     def __post_init__(self):
         require_range(self.name, "clip", self.clip, 0, 1, open_low=True)
-        if self.seed < 0:
-            raise SpecError(f"quarot.seed cannot be {self.seed}: allowed are whole numbers from 0.")
+        require_least(self, 0, "seed")
 
     def check(self, spec: QuantSpec) -> None:
         """Raises SpecError if `clip` would place an integer grid that the spec has not."""
@@ -53,17 +51,15 @@ class QuaRot(BasisMethod):
                 f"quarot cannot honour {str(spec)!r} with clip, which places integer grids: leave it out, or use rtn."
             )
 
+    @property
+    def nearest(self) -> RTN:
+        return RTN(clip=self.clip)
+
     def transform(self, inputs: GroupInputs, spec: QuantSpec) -> Transform:
         # Ranges after a rotation are measured on the sample: without a row there is no grid to place, and the basis stays.
         if spec.static_activations and not (inputs.summary.count.any() and len(inputs.sample.finite().x)):
             return Identity()
         return random_rotation(inputs.channels, self.seed)
-
-    def fit(self, inputs: GroupInputs, spec: QuantSpec, survey: object | None = None) -> GroupFit:
-        self.check(spec)
-        used = spec.quantises_weights or spec.quantises_activations
-        transform = self.transform(inputs, spec) if used else Identity()
-        return replace(RTN(clip=self.clip).fit(in_basis(inputs, transform), spec), transform=transform)
 
 
 METHODS.add("quarot", QuaRot)

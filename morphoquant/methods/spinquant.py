@@ -5,10 +5,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from morphoquant.core.errors import SpecError
 from morphoquant.core.spec import FULL_PRECISION_BITS, QuantSpec
 from morphoquant.methods.base import METHODS, GroupInputs, Need
-from morphoquant.methods.plain import BasisMethod, require_range
+from morphoquant.methods.plain import BasisMethod, require_least, require_range
 from morphoquant.methods.quarot import QuaRot
 from morphoquant.methods.rotation_error import RotationError
 from morphoquant.methods.rows import search_rows
@@ -64,9 +63,8 @@ class SpinQuant(BasisMethod):
 
     def __post_init__(self):
         require_range(self.name, "angle", self.angle, 0, 1, open_low=True)
-        for field, least in (("seed", 0), ("steps", 0), ("rows", 1)):
-            if getattr(self, field) < least:
-                raise SpecError(f"spinquant.{field} cannot be {getattr(self, field)}: allowed is {least} or more.")
+        require_least(self, 0, "seed", "steps")
+        require_least(self, 1, "rows")
 
     def transform(self, inputs: GroupInputs, spec: QuantSpec) -> Transform:
         start = QuaRot(self.seed).transform(inputs, spec)

@@ -1,4 +1,4 @@
-"""AWQ's clip search: how far the range of each output channel's weight groups is cut before rounding."""
+"""Weights cut at a magnitude before rounding, and AWQ's search for how far in each output channel and group."""
 
 import torch
 from torch import Tensor
@@ -27,28 +27,30 @@ def clip_weight(inputs: GroupInputs, layer: str, spec: QuantSpec, rows: Tensor, 
     """
     w = inputs.weights[layer].detach()
     group = spec.w_group or w.shape[1]
-    reach = _groups(w, group).abs().amax(-1, keepdim=True)
+    reach = reach_of(w, group)
     best, least = torch.ones_like(reach), _errors(rows, rounded - w, group)
     for step in range(1, STEPS):
         ratio = 1 - step * (1 - LOWEST) / (STEPS - 1)
-        tried = fit_weights(with_weights(inputs, {layer: _clamped(w, reach * ratio, group)}), spec)[layer]
+        tried = fit_weights(with_weights(inputs, {layer: clamped(w, reach * ratio)}), spec)[layer]
         errors = _errors(rows, tried - w, group)
         better = errors < least
         least = torch.where(better, errors, least)
         best = torch.where(better[..., None], ratio, best)
     if bool((best == 1).all()):
         return rounded
-    clipped = fit_weights(with_weights(inputs, {layer: _clamped(w, reach * best, group)}), spec)[layer]
+    clipped = fit_weights(with_weights(inputs, {layer: clamped(w, reach * best)}), spec)[layer]
     return clipped if _total(rows, clipped - w) < _total(rows, rounded - w) else rounded
 
 
-def _groups(w: Tensor, group: int) -> Tensor:
-    return w.reshape(len(w), -1, group)
+def reach_of(w: Tensor, group: int) -> Tensor:
+    """Largest magnitude in each group of `group` inputs of each output channel [out, groups, 1], of a weight [out, K]."""
+    return w.reshape(len(w), -1, group).abs().amax(-1, keepdim=True)
 
 
-def _clamped(w: Tensor, reach: Tensor, group: int) -> Tensor:
-    grouped = _groups(w, group)
-    return torch.maximum(torch.minimum(grouped, reach), -reach).reshape(w.shape)
+def clamped(w: Tensor, reach: Tensor) -> Tensor:
+    """The weight [out, K] with each group cut at its magnitude, `reach` [out, groups, 1]."""
+    groups = w.reshape(*reach.shape[:2], -1)
+    return torch.maximum(torch.minimum(groups, reach), -reach).reshape(w.shape)
 
 
 def _errors(rows: Tensor, off: Tensor, group: int) -> Tensor:

@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass, replace
 
-from morphoquant.core.errors import SpecError
 from morphoquant.core.spec import QuantSpec
 from morphoquant.methods.base import METHODS, GroupFit, GroupInputs
 from morphoquant.methods.parts import Part
-from morphoquant.methods.plain import PlainMethod, require_token_scales
+from morphoquant.methods.plain import PlainMethod, require_least, require_token_scales
 from morphoquant.methods.rtn import RTN
 
 # Below this many weights a group, scales would take more room than they save.
@@ -41,8 +40,7 @@ class ZeroQuant(PlainMethod):
     finds = frozenset({Part.WEIGHTS})
 
     def __post_init__(self):
-        if self.group < SMALLEST:
-            raise SpecError(f"zeroquant.group cannot be {self.group}: allowed is {SMALLEST} or more.")
+        require_least(self, SMALLEST, "group")
 
     def check(self, spec: QuantSpec) -> None:
         """Raises SpecError unless activations have one scale a token."""

@@ -9,8 +9,8 @@ from morphoquant.methods.options import make_method, parse_method
 
 
 def test_the_methods():
-    names = "atom awq dabc easyquant gptq llm_int8 masquant mbq mdqfo morphomodal morphoquant mquant omniquant osplus quarot qvlm rtn"
-    assert sorted(METHODS) == [*names.split(), "smoothquant", "spinquant", "zeroquant"]
+    names = "atom awq dabc easyquant gptq llm_int8 masquant mbq mdqfo morphomodal morphoquant mquant omniquant osplus quarot"
+    assert sorted(METHODS) == [*names.split(), "qvlm", "rtn", "smoothquant", "spinquant", "zeroquant"]
 
 
 def test_typed_fields():

@@ -4,15 +4,14 @@ from dataclasses import replace
 
 import pytest
 import torch
+from fixtures.pairs import pair
 from fixtures.small_loaded import small_items, small_loaded
 from fixtures.tiny_omni import CONTROL, tiny_batches, tiny_model
 
 import morphoquant
 from morphoquant.core.errors import ModelError, StoreError
 from morphoquant.core.modality import Modality
-from morphoquant.core.spec import QuantSpec
 from morphoquant.hooks.modality_hooks import ModalityHooks
-from morphoquant.methods.options import parse_method
 from morphoquant.quant.by_modality import rows_of
 from morphoquant.quant.linear import QuantizedLinear, quantized
 from morphoquant.queries.alpha import alpha_search
@@ -34,11 +33,6 @@ METHODS = [
     "masquant:rank=0@w4a4",
     "quarot+mquant@w4a4-tensor",
 ]
-
-
-def pair(text):
-    method, spec = text.split("@")
-    return parse_method(method), QuantSpec.parse(spec)
 
 
 @pytest.fixture(scope="module")

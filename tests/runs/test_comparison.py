@@ -1,15 +1,10 @@
 import pytest
 import torch
+from fixtures.pairs import pairs
 from torch import nn
 
 from morphoquant.core.errors import SpecError
-from morphoquant.core.spec import QuantSpec
-from morphoquant.methods.options import parse_method
 from morphoquant.runs.comparison import each, honoured, together
-
-
-def pairs(*texts):
-    return [(parse_method(method), QuantSpec.parse(spec)) for method, spec in (text.split("@") for text in texts)]
 
 
 def maker(calls, failing=()):

@@ -1,14 +1,13 @@
 import pytest
 import torch
+from fixtures.pairs import pairs
 from fixtures.small_loaded import small_items, small_loaded
 
 import morphoquant
 from morphoquant.core.errors import BatchError, ModelError
 from morphoquant.core.modality import Modality
-from morphoquant.core.spec import QuantSpec
 from morphoquant.data.items import Item
 from morphoquant.data.sample import Part, Sample
-from morphoquant.methods.options import parse_method
 from morphoquant.queries.accuracy import accuracy
 from morphoquant.queries.evaluations import calibration_of
 from morphoquant.runs import evaluate as evaluating
@@ -36,10 +35,6 @@ def captured(loaded, store, items=8, keep_rows=16):
 def setting(loaded, tmp_path_factory):
     store = RunStore(tmp_path_factory.mktemp("cache"))
     return store, captured(loaded, store)
-
-
-def pairs(*texts):
-    return [(parse_method(method), QuantSpec.parse(spec)) for method, spec in (text.split("@") for text in texts)]
 
 
 def evaluated(loaded, setting, *texts, items=None, **options):

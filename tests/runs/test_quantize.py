@@ -3,12 +3,12 @@ from copy import deepcopy
 import numpy as np
 import pytest
 import torch
+from fixtures.pairs import pairs
 from fixtures.tiny_omni import CONTROL, tiny_batches, tiny_model
 
 import morphoquant
 from morphoquant.core.errors import BatchError, ModelError, SpecError
-from morphoquant.core.spec import QuantSpec
-from morphoquant.methods.options import make_method, parse_method
+from morphoquant.methods.options import make_method
 from morphoquant.quant.linear import quantized
 from morphoquant.runs import quantize as quantizing
 from morphoquant.runs.fitting import fit
@@ -30,10 +30,6 @@ def model():
 def setting(model, tmp_path_factory):
     store = RunStore(tmp_path_factory.mktemp("cache"))
     return store, morphoquant.capture(model, tiny_batches(6), store=store, control=CONTROL, keep_rows=32)
-
-
-def pairs(*texts):
-    return [(parse_method(method), QuantSpec.parse(spec)) for method, spec in (text.split("@") for text in texts)]
 
 
 def measured(model, setting, *texts, batches=None, **options):
