@@ -22,7 +22,7 @@ from morphoquant.methods.smoothquant import SmoothQuant
 from morphoquant.quant.threads import one_thread
 
 # SmoothQuant's alpha where scales begin; how often the error of what is learned is looked at.
-ALPHA, LOOKS = 0.5, 4
+ALPHA, LOOKS = 0.5, 2
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,11 @@ class OmniQuant(PlainMethod):
         no scale can help. The error of one block says nothing of errors that later blocks cancel.
 
     Source: Shao et al. 2024, OmniQuant (arXiv 2308.13137): learnable weight clipping and equivalent transformation, on block
-        outputs. Here 100 steps at higher rates in place of about 2500, on 8 sequences in place of 128; one clip for both signs,
-        since weights are symmetric; s as its logarithm, for every group, none between q and k; a tower's first block gets
-        inputs in full precision. The start is SmoothQuant or nothing, whichever has the smaller error in a group, and the best
-        of the start and four looks at what is learned is taken. Linears outside blocks, and all in a combination of methods,
-        are learned by group, our approximation.
+        outputs. Here 100 steps at higher rates in place of about 2500, on the 16 sequences at most that a capture keeps in
+        place of 128; one clip for both signs, since weights are symmetric; s as its logarithm, for every group, none between q
+        and k; a tower's first block gets inputs in full precision. The start is SmoothQuant or nothing, whichever has the
+        smaller error in a group, and the best of the start and two looks at what is learned is taken. Linears outside blocks,
+        and all in a combination of methods, are learned by group, our approximation.
 
     Attributes:
         by: "block" learns all groups of a block on its output, "group" each on the output of its linears on the token sample,

@@ -12,7 +12,7 @@ from morphoquant.store.run import Run
 from morphoquant.store.schema import TABLES
 
 # Batches kept, spread evenly over the data set.
-KEPT = 8
+KEPT = 16
 
 
 def spread(total: int, most: int = KEPT) -> list[int]:

@@ -81,7 +81,7 @@ def test_any_type_and_shape_can_be_kept():
 
 def test_few_sequences_are_kept_and_spread_evenly():
     assert spread(5) == [0, 1, 2, 3, 4]
-    assert spread(80) == [0, 10, 20, 30, 40, 50, 60, 70]
+    assert spread(80, 8) == [0, 10, 20, 30, 40, 50, 60, 70]
     assert len(spread(45)) == keeping.KEPT
 
 
