@@ -13,6 +13,7 @@ st.navigation(
         st.Page("pages/distribution.py", title="Distribution"),
         st.Page("pages/masks.py", title="Outlier masks"),
         st.Page("pages/grid.py", title="Grid"),
+        st.Page("pages/what_if.py", title="What if"),
         st.Page("pages/layer_error.py", title="Layer error"),
         st.Page("pages/compare.py", title="Compare"),
         st.Page("pages/accuracy.py", title="Accuracy"),

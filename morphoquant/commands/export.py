@@ -33,6 +33,7 @@ def add(verbs, shared) -> None:
     verb.add_argument("--channel", type=int, help="input channel")
     verb.add_argument("--subject", nargs="+", default=[], choices=SUBJECTS, help="what was asked about (default: all)")
     verb.add_argument("--measure", help="measure, for views that offer several")
+    verb.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="what-if settings, such as bits=3 search=yes")
     verb.set_defaults(run=run)
 
 
@@ -40,6 +41,7 @@ def run(args) -> None:
     """Writes the file, or lists the views."""
     from morphoquant.core.errors import CompareError
     from morphoquant.core.selection import Selection
+    from morphoquant.core.what_if import WhatIf
     from morphoquant.figures.paper import export
     from morphoquant.store.run_store import RunStore
     from morphoquant.views.base import VIEWS
@@ -61,6 +63,7 @@ def run(args) -> None:
         channel=args.channel,
         measure=args.measure,
         subjects=tuple(args.subject),
+        what_if=WhatIf.read(dict(pair.partition("=")[::2] for pair in args.set)),
     )
     frame = view.query(store, runs, selection)
     print(export(view.draw(frame, selection), frame, args.file, args.width))

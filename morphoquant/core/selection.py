@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from morphoquant.core.modality import Modality, Position
+from morphoquant.core.what_if import WhatIf
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,7 @@ class Selection:
         channel: input channel, absent for all.
         measure: name of a measure for views that offer several.
         subjects: subjects of questions to show (`core.evaluation.SUBJECTS`), empty for all.
+        what_if: settings to predict with.
     """
 
     layer: str | None = None
@@ -28,3 +30,4 @@ class Selection:
     channel: int | None = None
     measure: str | None = None
     subjects: tuple[str, ...] = ()
+    what_if: WhatIf = WhatIf()

@@ -23,7 +23,8 @@ from morphoquant.figures.theme import (
 )
 from morphoquant.figures.ticks import escaped, thinned
 
-_DASHES = {"before": DASH_BEFORE, "after": DASH_AFTER}
+_DASHES = {"before": DASH_BEFORE, "after": DASH_AFTER, "measured": DASH_BEFORE, "predicted": DASH_AFTER}
+_FIRST = ("before", "measured")
 _PANEL_HEIGHT = 230
 _TITLE_LETTERS = 26  # as many as stand along a low panel
 _NAMED_SHARE = 0.06  # narrower parts of the model have no room for their name
@@ -41,8 +42,8 @@ def depth_lines(
     """Draws `value` over the layers.
 
     Args:
-        frame: layer, label, component, role, block, order, value, the column `series`; `channel` and `stage` ("before" is
-            dashed, "after" solid) are optional.
+        frame: layer, label, component, role, block, order, value, the column `series`; `channel` and `stage` ("before" and
+            "measured" are dashed, "after" and "predicted" solid) are optional.
         axis: title of the value axis with its unit.
         log: logarithmic value axis.
         series: column that makes the lines.
@@ -116,7 +117,7 @@ def _lines(figure: go.Figure, frame: pd.DataFrame, series: str, colour, seen: se
             if part.empty:
                 continue
             part = part.sort_values("x", kind="stable")
-            new = name not in seen and stage in (None, "after")
+            new = name not in seen and stage not in _FIRST
             figure.add_trace(
                 go.Scatter(
                     x=part["x"],
@@ -126,7 +127,7 @@ def _lines(figure: go.Figure, frame: pd.DataFrame, series: str, colour, seen: se
                     legendgroup=escaped(name),
                     showlegend=new,
                     line=dict(color=colour(name), width=2, dash=_DASHES.get(stage, "solid")),
-                    marker=dict(color=colour(name), size=5, symbol="circle-open" if stage == "before" else "circle"),
+                    marker=dict(color=colour(name), size=5, symbol="circle-open" if stage in _FIRST else "circle"),
                     customdata=_clicks(part),
                     text=[_hover(row, name, stage) for row in part.itertuples()],
                     hovertemplate="%{text}<extra></extra>",
@@ -148,7 +149,7 @@ def _hover(row, name: str, stage: str | None) -> str:
 
 def _stage_key(figure: go.Figure, frame: pd.DataFrame) -> None:
     """Two legend entries that say which run is dashed and which is solid."""
-    for stage in ("before", "after"):
+    for stage in (stage for stage in _DASHES if stage in set(frame["stage"])):
         label = frame.loc[frame["stage"] == stage, "label_run"].iat[0]
         line = dict(color=NEUTRAL, width=2, dash=_DASHES[stage])
         figure.add_trace(go.Scatter(x=[None], y=[None], mode="lines", line=line, name=f"{stage}: {escaped(label)}"))

@@ -113,10 +113,15 @@ def signed_density(
         modality, low, high, values, density (share of the modality's values per unit of activation). Empty bins between
         filled ones have density 0; bins outside `span` are left out, `values` of the others are not rescaled.
     """
+    return density_of(bin_counts(run, selection, layer, channel), selection, span)
+
+
+def density_of(counts: dict[str, np.ndarray], selection: Selection, span: tuple[float, float] | None = None) -> pd.DataFrame:
+    """`signed_density` of values in each bin by modality, as `bin_counts` gives them."""
     edges = bin_edges()
     line = np.argsort(edges[:, 0], kind="stable")
     edges = edges[line]
-    counts = {name: row[line] for name, row in bin_counts(run, selection, layer, channel).items()}
+    counts = {name: row[line] for name, row in counts.items()}
     filled = np.flatnonzero(sum(counts.values()))
     low, high = span or (edges[filled[0], 0], edges[filled[-1], 1])
     index = _joined(edges, (high - low) / 240)

@@ -1,5 +1,6 @@
 """The quantisation levels of one channel over the distribution of its values."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -35,8 +36,32 @@ def grid_placement(run: Run, capture: Run, selection: Selection, layer: str) -> 
     Raises:
         StoreError: the channel does not exist, or the capture keeps no histogram of the layer.
     """
-    grids = channel_grids(run, layer)
-    channel = int(selection.channel) if selection.channel is not None else widest_channel(grids)
+    return placement_of(
+        channel_grids(run, layer),
+        layer,
+        selection.channel,
+        lambda channel, span: signed_density(capture, selection, layer, channel, span=span),
+        lambda channel, density: _uses(run, capture, selection, layer, channel, density),
+    )
+
+
+def placement_of(
+    grids: pd.DataFrame,
+    layer: str,
+    channel: int | None,
+    density_at: Callable[[int, tuple[float, float] | None], pd.DataFrame],
+    uses_at: Callable[[int, pd.DataFrame], pd.DataFrame],
+) -> pd.DataFrame:
+    """The frame of `grid_placement`, of grids from anywhere.
+
+    Args:
+        grids: a row for each channel in order, with the columns of the table `grids`.
+        layer: its name, for errors.
+        channel: the one shown; absent for the page's choice.
+        density_at: (channel, span) -> the frame of `signed_density`.
+        uses_at: (channel, density) -> rows of the part "use".
+    """
+    channel = int(channel) if channel is not None else widest_channel(grids)
     if not 0 <= channel < len(grids):
         raise StoreError(f"{layer} has no channel {channel}: allowed are 0 to {len(grids) - 1}.")
     grid = grids.iloc[channel]
@@ -45,13 +70,13 @@ def grid_placement(run: Run, capture: Run, selection: Selection, layer: str) -> 
         edges["bypass limit"] = float(grid["bypass_limit"])
     levels = (np.arange(grid["code_low"], grid["code_high"] + 1) - grid["zero_point"]) * grid["step"]
     reach = _BEYOND * max(*(abs(edge) for edge in edges.values()), *np.abs(levels[[0, -1]]))
-    density = signed_density(capture, selection, layer, channel, span=_span(capture, selection, layer, channel, reach))
+    density = density_at(channel, _span(density_at(channel, None), reach))
     rows = density.rename(columns={"density": "value"}).assign(part="density")
     parts = [
         rows,
         pd.DataFrame(dict(part="level", name=[str(c) for c in range(grid["code_low"], grid["code_high"] + 1)], value=levels)),
         pd.DataFrame(dict(part="edge", name=list(edges), value=list(edges.values()))),
-        _uses(run, capture, selection, layer, channel, density),
+        uses_at(channel, density),
     ]
     frame = pd.concat(parts, ignore_index=True).assign(layer=grid["group"], channel=channel)
     return frame[["part", "layer", "channel", "modality", "name", "low", "high", "value"]]
@@ -65,8 +90,7 @@ def widest_channel(grids: pd.DataFrame) -> int:
     return int(grids.loc[(grids["high"] - grids["low"]).idxmax(), "channel"])
 
 
-def _span(capture, selection, layer, channel, reach) -> tuple[float, float]:
-    whole = signed_density(capture, selection, layer, channel)
+def _span(whole: pd.DataFrame, reach: float) -> tuple[float, float]:
     filled = whole[whole["values"] > 0]
     return max(float(filled["low"].min()), -reach), min(float(filled["high"].max()), reach)
 
@@ -77,6 +101,11 @@ def _uses(run, capture, selection, layer, channel, density) -> pd.DataFrame:
         rows += [(row.modality, "codes used", row.used), (row.modality, "codes available", row.available)]
     for row in channel_use(run, selection, layer, channel).itertuples() if run.has("grid_use") else ():
         rows += [(row.modality, "clipped %", row.clipped_percent), (row.modality, "bypassed %", row.bypassed_percent)]
+    return use_rows(rows, density)
+
+
+def use_rows(rows: list[tuple], density: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the part "use" from (modality, name, value), with the share of values that `density` does not show."""
     for modality, part in density.groupby("modality", sort=False):
         seen = float(part["density"] @ (part["high"] - part["low"]))
         rows.append((modality, "beyond view %", max(0.0, 100.0 * (1.0 - seen))))

@@ -13,13 +13,14 @@ from morphoquant.core.errors import UnknownNameError
 from morphoquant.core.evaluation import SUBJECTS
 from morphoquant.core.modality import MODALITIES, Modality, Position
 from morphoquant.core.selection import Selection
+from morphoquant.core.what_if import WhatIf
 from morphoquant.store.run_store import check_run_id
 
 NOTHING = "none"
 _RUN = ("capture", "run", "before", "evaluation", "against", "sensitivity")
 _RUNS = ("runs", "evaluations")
 _NAMES = ("layer", "component", "published")
-_MEASURE = "measure."
+_MEASURE, _WHAT_IF = "measure.", "whatif."
 _NAME = re.compile(r"[a-z0-9_]{1,60}")
 Query = Mapping[str, Sequence[str]]
 
@@ -45,6 +46,8 @@ class Address:
         subjects: subjects of questions that are shown, empty for all.
         published: published table, absent for the first.
         measures: (view, measure) pairs that differ from the view's default.
+        what_if: settings to predict with.
+        all_layers: whether they are predicted for every layer too.
     """
 
     capture: str | None = None
@@ -63,6 +66,8 @@ class Address:
     subjects: tuple[str, ...] = ()
     published: str | None = None
     measures: tuple[tuple[str, str], ...] = ()
+    what_if: WhatIf = WhatIf()
+    all_layers: bool = False
 
     def measure(self, view: str) -> str | None:
         """The measure chosen for `view`, absent for its default."""
@@ -85,6 +90,7 @@ class Address:
             channel=self.channel,
             measure=self.measure(view),
             subjects=self.subjects,
+            what_if=self.what_if,
         )
 
     def to_query(self) -> dict[str, list[str]]:
@@ -100,6 +106,9 @@ class Address:
             query["first"] = ["1"]
         if self.channel is not None:
             query["channel"] = [str(self.channel)]
+        if self.all_layers:
+            query["all_layers"] = ["1"]
+        query |= {f"{_WHAT_IF}{name}": [text] for name, text in self.what_if.written().items()}
         return query | {f"{_MEASURE}{view}": [measure] for view, measure in self.measures}
 
     def link(self) -> str:
@@ -113,7 +122,8 @@ class Address:
 
         Raises:
             StoreError: a run identifier that cannot be one.
-            UnknownNameError: a modality, subject or channel that cannot be one.
+            UnknownNameError: a modality, subject, channel or what-if setting that cannot be one.
+            SpecError: a value that a what-if setting cannot have.
         """
         return cls(
             **{name: _run_id(query, name) for name in _RUN},
@@ -123,6 +133,10 @@ class Address:
             modalities=tuple(dict.fromkeys(_modality(value) for value in query.get("modality", ()))),
             first=_last(query, "first") == "1",
             channel=_channel(_last(query, "channel")),
+            what_if=WhatIf.read(
+                {key[len(_WHAT_IF) :]: values[-1] for key, values in query.items() if key.startswith(_WHAT_IF) and values}
+            ),
+            all_layers=_last(query, "all_layers") == "1",
             measures=tuple(
                 sorted((key[len(_MEASURE) :], values[-1]) for key, values in query.items() if key.startswith(_MEASURE) and values)
             ),
@@ -131,8 +145,8 @@ class Address:
 
 def owns(key: str) -> bool:
     """Whether a query parameter is one of an address."""
-    own = (*_RUN, *_RUNS, *_NAMES, "modality", "first", "channel", "subject")
-    return key in own or (key.startswith(_MEASURE) and bool(_NAME.fullmatch(key[len(_MEASURE) :])))
+    own = (*_RUN, *_RUNS, *_NAMES, "modality", "first", "channel", "subject", "all_layers")
+    return key in own or key.startswith(_WHAT_IF) or (key.startswith(_MEASURE) and bool(_NAME.fullmatch(key[len(_MEASURE) :])))
 
 
 def _last(query: Query, key: str) -> str | None:

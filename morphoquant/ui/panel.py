@@ -20,6 +20,7 @@ from morphoquant.views.base import VIEWS, View
 
 _WIDTHS = {"single": "single column, 3.5 in", "double": "double column, 7.16 in"}
 Click = Callable[[str | None, int | None], None]
+Answer = Callable[[Selection], pd.DataFrame]
 
 
 class Looked(Protocol):
@@ -35,7 +36,14 @@ class Looked(Protocol):
         """The filters of one view."""
 
 
-def panel(scene: Looked, name: str, on_click: Click | None = None, slot: str = "") -> pd.DataFrame | None:
+def panel(
+    scene: Looked,
+    name: str,
+    on_click: Click | None = None,
+    slot: str = "",
+    answer: Answer | None = None,
+    narrow: bool = False,
+) -> pd.DataFrame | None:
     """Draws the figure of one view.
 
     Args:
@@ -43,19 +51,21 @@ def panel(scene: Looked, name: str, on_click: Click | None = None, slot: str = "
         name: the view.
         on_click: called with (layer, channel) of a point that the user clicks; either may be absent.
         slot: tells two panels of one view on a page apart.
+        answer: gives the frame of the view's query from what the page holds already; absent to ask the query.
+        narrow: whether the panel has not the whole width of the page.
 
     Returns:
         The data of the figure, absent if there is none; the reason is then shown in the panel.
     """
     view, key = VIEWS[name], f"{name}{slot}"
     with st.container(border=True):
-        head, measure, export = st.columns([6, 3, 1], vertical_alignment="center")
+        head, measure, export = st.columns([5, 1, 2] if narrow else [6, 3, 1], vertical_alignment="center")
         head.markdown(f"**{view.title}**{_subject(scene, view)}")
         with measure:
             _measure(scene, view, key)
         try:
             selection = scene.selection(name)
-            frame = view_frame(scene.store, name, scene.inputs(view), selection)
+            frame = answer(selection) if answer else view_frame(scene.store, name, scene.inputs(view), selection)
             if frame.empty:
                 note("There is nothing to show for these filters: take in more modalities, or the first token.")
                 return None

@@ -29,6 +29,7 @@ PAGES = {
     "distribution": ("Distribution", "What shape do the activations have, modality by modality?"),
     "masks": ("Outlier masks", "Are the outlier channels of one modality those of another?"),
     "grid": ("Grid", "Do the grid's levels stand where the values are?"),
+    "what_if": ("What if", "What would other bits, ranges or a bypass do?"),
     "layer_error": ("Layer error", "Which layers does quantisation hurt, and for which modality?"),
     "compare": ("Compare", "Which method keeps which modality best?"),
     "accuracy": ("Accuracy", "Does the model still answer?"),

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from morphoquant.core.errors import MorphoQuantError, StoreError
 from morphoquant.core.evaluation import SUBJECTS
 from morphoquant.core.modality import MODALITIES, Position
-from morphoquant.ui.address import Address
+from morphoquant.core.what_if import WhatIf
+from morphoquant.ui.address import Address, owns
 
 _RUN = st.none() | st.from_regex(r"[a-z0-9][a-z0-9_-]{0,20}", fullmatch=True)
 _ADDRESSES = st.builds(
@@ -29,6 +30,15 @@ _ADDRESSES = st.builds(
     sensitivity=_RUN,
     subjects=st.lists(st.sampled_from(SUBJECTS), unique=True).map(tuple),
     published=st.none() | st.from_regex(r"[a-z0-9-]{1,30}", fullmatch=True),
+    all_layers=st.booleans(),
+    what_if=st.builds(
+        WhatIf,
+        bits=st.integers(2, 8),
+        granularity=st.sampled_from(["channel", "tensor"]),
+        clip=st.floats(0.01, 1),
+        search=st.booleans(),
+        lam=st.floats(0, 2),
+    ),
     measures=st.dictionaries(st.from_regex(r"[a-z_]{1,12}", fullmatch=True), st.sampled_from(["absmax", "kurtosis"])).map(
         lambda chosen: tuple(sorted(chosen.items()))
     ),
@@ -52,7 +62,16 @@ def test_an_identifier_that_cannot_be_one_is_refused(key, value):
 
 
 @pytest.mark.parametrize(
-    "query", [{"modality": ["smell"]}, {"subject": ["smell"]}, {"channel": ["-1"]}, {"channel": ["x"]}, {"channel": ["9" * 30]}]
+    "query",
+    [
+        {"modality": ["smell"]},
+        {"subject": ["smell"]},
+        {"channel": ["-1"]},
+        {"channel": ["x"]},
+        {"channel": ["9" * 30]},
+        {"whatif.bits": ["99"]},
+        {"whatif.bites": ["4"]},
+    ],
 )
 def test_other_values_that_cannot_be_are_one_sentence(query):
     with pytest.raises(MorphoQuantError):
@@ -69,3 +88,10 @@ def test_a_measure_belongs_to_its_view():
     assert address.selection("worst_layers").measure == "kurtosis"
     assert address.selection("depth_profile").measure is None
     assert address.with_measure("worst_layers", None) == Address()
+
+
+def test_settings_to_predict_with_are_query_parameters():
+    address = Address(what_if=WhatIf(bits=3, bypass=True, sigma=2.5), all_layers=True)
+    assert address.link() == "?all_layers=1&whatif.bits=3&whatif.bypass=yes&whatif.sigma=2.5"
+    assert owns("whatif.bits") and owns("all_layers") and not owns("what")
+    assert address.selection("what_if_grid").what_if == address.what_if

@@ -6,14 +6,12 @@ from torch import Tensor
 
 from morphoquant.methods.base import TokenSample
 from morphoquant.methods.morpho.settings import Settings
+from morphoquant.quant import edges
 from morphoquant.quant.bypass import EVERY_VALUE
 
 
 def base_edges(low: np.ndarray, high: np.ndarray, masked: np.ndarray, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
     """Edges from the extremes.
-
-    A masked channel whose minimum or maximum is exactly 0 counts as one-signed under the "inner" rule: the reference code
-    gives it a grid of width zero, and every value but 0 bypasses.
 
     Args:
         low: smallest value of each channel [K].
@@ -24,16 +22,7 @@ def base_edges(low: np.ndarray, high: np.ndarray, masked: np.ndarray, settings: 
     Returns:
         Lower and upper edge [K].
     """
-    outer, inner = np.maximum(np.abs(low), np.abs(high)), np.minimum(np.abs(low), np.abs(high))
-    if settings.edge == "minmax":
-        return low, high
-    reach = np.where(masked & (inner > 0), inner, outer) if settings.edge == "inner" else outer
-    one_signed = low * high > 0
-    if settings.edge == "inner":
-        one_signed |= masked & (inner == 0)
-    if settings.one_signed == "symmetric":
-        reach, one_signed = np.where(one_signed, outer, reach), np.zeros_like(one_signed)
-    return np.where(one_signed, low, -reach), np.where(one_signed, high, reach)
+    return edges.base_edges(low, high, masked, settings.edge, settings.one_signed)
 
 
 def density_floor(sample: TokenSample, masked: np.ndarray, density: float) -> Tensor:

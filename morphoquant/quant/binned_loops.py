@@ -1,0 +1,307 @@
+"""The loops over histogram rows behind `binned_rows.py`, compiled: one grid a row, or several to choose from.
+
+In units of the step, u = x / step + zero_point and n its code, so that |error| = step |u - n| and
+
+    F_p(u) = n (1/2)^p / (p + 1) + sign(u - n) |u - n|^(p + 1) / (p + 1)      antiderivative of |u - n|^p
+    G(u)   = -F_2(u) - (n - zero_point) ((u - n)^2 / 2 - 1/8)                 antiderivative of (u - zero_point) (n - u)
+
+hold inside the grid and beyond it (n then stays at the outermost code). Values are taken as spread evenly over their bin.
+"""
+
+import numpy as np
+from numba import njit, prange
+
+_LOOP = dict(cache=True, nogil=True, error_model="numpy")
+_TEAM = dict(_LOOP, parallel=True)
+# Beyond the outermost level by more than this many steps counts as clipped (quant/grid.py).
+_CLIPPED = 0.50001
+# Adding and taking away 1.5 * 2^52 rounds to the nearest whole number, half to even, of magnitudes below 2^51.
+_ROUND = 6755399441055744.0
+
+
+@njit(**_LOOP)
+def _raised(value, halves, p):
+    """value^p for value >= 0; `halves` is 2 p where that is whole, else negative. Products are far faster than powers."""
+    if halves < 0:
+        return value**p
+    found = np.sqrt(value) if halves % 2 else 1.0
+    for _ in range(halves // 2):
+        found *= value
+    return found
+
+
+@njit(**_LOOP)
+def _code(u, code_low, code_high):
+    return min(max(np.rint(u), code_low), code_high)
+
+
+@njit(**_LOOP)
+def _ends(edges, bin_, low, high):
+    """Where the values of a bin lie, given the row's extremes; never without a width."""
+    start, end = max(edges[bin_, 0], low), min(edges[bin_, 1], high)
+    return start, max(end, start + abs(start) * 1e-6 + 1e-12)
+
+
+@njit(**_TEAM)
+def errors(offsets, bins, counts, low, high, largest_offsets, largest, edges, places, step, zero, limit, code_low, code_high):
+    """Sums of each row [R, 6]: values, x^2, squared error, its clipped part, clipped values, bypassed values.
+
+    Args:
+        offsets: start of each row in `bins` and `counts`, and the end [R + 1].
+        bins: ascending within a row [E].
+        counts: values in each, those in `largest` not among them [E].
+        low: smallest value of each row [R].
+        high: largest [R]; both of the values that are counted.
+        largest_offsets: start of each row in `largest`, and the end [R + 1].
+        largest: exact values.
+        edges: (low, high) of each bin.
+        places: channel of each row [R].
+        step: of each channel [K].
+        zero: code of the value zero [K].
+        limit: magnitude above which values bypass [K]; inf for none, below 0 for all.
+        code_low: smallest code.
+        code_high: largest code.
+    """
+    found = np.zeros((len(places), 6))
+    third = 1.0 / 3.0
+    for row in prange(len(places)):
+        k = places[row]
+        s, z, bound = step[k], zero[k], limit[k]
+        inverse, cube = 1.0 / s, s * s * s
+        top, bottom = code_high + _CLIPPED, code_low - _CLIPPED
+        values, signal, error, clip, beyond, passed = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+        for entry in range(offsets[row], offsets[row + 1]):
+            n = counts[entry]
+            if n <= 0:
+                continue
+            start, end = _ends(edges, bins[entry], low[row], high[row])
+            width = end - start
+            values += n
+            signal += n * (end * end + end * start + start * start) * third
+            if end > bound or start < -bound:
+                end = min(end, bound)
+                start = min(max(start, -bound), end)
+                passed += n * (1.0 - (end - start) / width)
+                if end <= start:
+                    continue
+            first, last = start * inverse + z, end * inverse + z
+            m, o = _code(first, code_low, code_high), _code(last, code_low, code_high)
+            below, above = first - m, last - o
+            share = n * cube / width
+            error += share * max((o - m) / 12 + (above**3 - below**3) * third, 0.0)
+            if last > top or first < bottom:
+                over = max(above, 0.5) ** 3 - (max(below, 0.5) ** 3 if m == code_high else 0.125) if o == code_high else 0.0
+                under = (min(above, -0.5) ** 3 if o == code_low else -0.125) - min(below, -0.5) ** 3 if m == code_low else 0.0
+                clip += share * (over + under) * third
+                outside = max(last - max(first, top), 0.0) + max(min(last, bottom) - first, 0.0)
+                beyond += n * outside * s / width
+        for entry in range(largest_offsets[row], largest_offsets[row + 1]):
+            x = np.float64(largest[entry])
+            values += 1
+            signal += x * x
+            if abs(x) > bound:
+                passed += 1
+                continue
+            u = x * inverse + z
+            off = (u - _code(u, code_low, code_high)) * s
+            error += off * off
+            if u > top or u < bottom:
+                clip += off * off
+                beyond += 1
+        found[row, 0], found[row, 1], found[row, 2] = values, signal, error
+        found[row, 3], found[row, 4], found[row, 5] = min(clip, error), beyond, passed
+    return found
+
+
+@njit(**_LOOP)
+def _primitives(x, inverse, zero, limit, code_low, code_high, p, halves, cosine, found, v, raised):
+    """F_p(u) and, with `cosine`, F_2(u) and G(u) at one edge on every grid, into `found` [3, grids].
+
+    Whole loops over the grids, one operation each, so that they run several grids at a time. A value that bypasses has no
+    error, so that edges beyond the limit stand at the limit.
+    """
+    whole = 0.5**p / (p + 1)
+    for g in range(len(inverse)):
+        u = min(max(x, -limit[g]), limit[g]) * inverse[g] + zero[g]
+        n = min(max((u + _ROUND) - _ROUND, code_low), code_high)
+        v[g] = u - n
+        found[0, g] = n * whole
+        raised[g] = 1.0 / (p + 1)
+        if cosine:
+            cube = v[g] * v[g] * v[g] / 3
+            found[1, g] = n / 12 + cube
+            found[2, g] = -found[1, g] - (n - zero[g]) * (v[g] * v[g] / 2 - 0.125)
+    if halves < 0:
+        for g in range(len(inverse)):
+            raised[g] *= abs(v[g]) ** (p + 1)
+    else:
+        if halves % 2:
+            for g in range(len(inverse)):
+                raised[g] *= np.sqrt(abs(v[g]))
+        for _ in range(halves // 2):
+            for g in range(len(inverse)):
+                raised[g] *= abs(v[g])
+    for g in range(len(inverse)):
+        found[0, g] += raised[g] if v[g] > 0 else -raised[g]
+
+
+@njit(**_TEAM)
+def objectives(
+    offsets, bins, counts, low, high, largest_offsets, largest, edges, step, zero, limit, code_low, code_high, p, cosine
+):
+    """Sums of each row on each of several grids [R, 3, grids]: |error|^p, x * error, error^2; and x^2 and values [R, 2].
+
+    Args are those of `errors`, with step, zero and limit [R, grids], the exponent p, and whether the second and third sum are
+    wanted.
+    """
+    rows, grids = step.shape
+    sums, plain = np.zeros((rows, 3, grids)), np.zeros((rows, 2))
+    twice = 2 * (p + 1)
+    halves = np.int64(np.rint(twice)) if abs(twice - np.rint(twice)) < 1e-9 else np.int64(-1)
+    for row in prange(rows):
+        near, far, v, raised = np.zeros((3, grids)), np.zeros((3, grids)), np.zeros(grids), np.zeros(grids)
+        z, bound, inverse = zero[row], limit[row], 1.0 / step[row]
+        own, last = sums[row], np.nan
+        for entry in range(offsets[row], offsets[row + 1]):
+            n = counts[entry]
+            if n <= 0:
+                continue
+            start, end = _ends(edges, bins[entry], low[row], high[row])
+            plain[row, 0] += n * (end * end + end * start + start * start) / 3
+            plain[row, 1] += n
+            inner, outer, sign = (start, end, 1.0) if end > 0 else (end, start, -1.0)
+            if inner != last:
+                _primitives(inner, inverse, z, bound, code_low, code_high, p, halves, cosine, near, v, raised)
+            _primitives(outer, inverse, z, bound, code_low, code_high, p, halves, cosine, far, v, raised)
+            share = sign * n / (end - start)
+            for kind in range(3 if cosine else 1):
+                for g in range(grids):
+                    own[kind, g] += share * (far[kind, g] - near[kind, g])
+            near, far, last = far, near, outer
+        for g in range(grids):
+            s = step[row, g]
+            power, square, cross = own[0, g] * s ** (p + 1), own[1, g] * s**3, own[2, g] * s**3
+            for entry in range(largest_offsets[row], largest_offsets[row + 1]):
+                x = np.float64(largest[entry])
+                if abs(x) <= bound[g]:
+                    u = x * inverse[g] + z[g]
+                    off = (_code(u, code_low, code_high) - u) * s
+                    power += _raised(abs(off), halves - 2, p)
+                    square += off * off
+                    cross += x * off
+            own[0, g], own[1, g], own[2, g] = power, cross, square
+        for entry in range(largest_offsets[row], largest_offsets[row + 1]):
+            plain[row, 0] += np.float64(largest[entry]) ** 2
+            plain[row, 1] += 1
+    return sums, plain
+
+
+@njit(**_LOOP)
+def without(offsets, bins, counts, taken_offsets, taken):
+    """Takes one value of each of the bins `taken` of a row out of `counts`, in place; the number of those not found."""
+    missing = 0
+    for row in range(len(offsets) - 1):
+        start, end = offsets[row], offsets[row + 1]
+        for place in range(taken_offsets[row], taken_offsets[row + 1]):
+            entry = start + np.searchsorted(bins[start:end], taken[place])
+            if entry < end and bins[entry] == taken[place]:
+                counts[entry] -= 1
+            else:
+                missing += 1
+    return missing
+
+
+@njit(**_LOOP)
+def joined(offsets, bins, counts, into):
+    """Rows whose bins are joined as `into` says; neighbours in a row that become one bin are added up."""
+    found, amount, starts = np.empty_like(bins), np.empty_like(counts), np.empty_like(offsets)
+    place = -1
+    for row in range(len(offsets) - 1):
+        starts[row] = place + 1
+        for entry in range(offsets[row], offsets[row + 1]):
+            target = into[bins[entry]]
+            if place < starts[row] or found[place] != target:
+                place += 1
+                found[place], amount[place] = target, 0
+            amount[place] += counts[entry]
+    starts[-1] = place + 1
+    return starts, found[: place + 1].copy(), amount[: place + 1].copy()
+
+
+@njit(**_LOOP)
+def pooled(
+    offsets, bins, counts, low, high, largest_offsets, largest, places, channels, most, line, starts, ends, level, wide, fine
+):
+    """One row a channel: the rows that name it added up, on bins that are wide far below the channel's largest bin.
+
+    Args:
+        offsets, bins, counts, low, high, largest_offsets, largest: of the rows, as in `errors`.
+        places: channel of each row [R]; rows of one channel may stand anywhere.
+        channels: how many there are.
+        most: largest values of a channel that stay exact; the others go back to their bins.
+        line: the bins in the order of their values.
+        starts: lower edge of each of `line`.
+        ends: upper edge of each of `line`.
+        level: octave of each bin.
+        wide: the bin that each bin is joined to where it is `fine` octaves below the largest of its row.
+        fine: octaves that keep their bins.
+
+    Returns:
+        offsets, bins, counts, offsets of the largest values, these, low and high of the rest, a row for each channel. Bins of
+        one sign ascend in magnitude.
+    """
+    width = len(line)
+    order = np.argsort(places, kind="mergesort")
+    room = channels * (2 * width if width < 64 else width)
+    found, amount = np.empty(room, bins.dtype), np.empty(room, np.float32)
+    kept = np.empty(channels * most, np.float32)
+    tops, kept_tops = np.zeros(channels + 1, np.int64), np.zeros(channels + 1, np.int64)
+    least, top = np.full(channels, np.inf), np.full(channels, -np.inf)
+    dense = np.zeros(width)
+    at = place = held = 0
+    for channel in range(channels):
+        first = at
+        while at < len(order) and places[order[at]] == channel:
+            row = order[at]
+            least[channel], top[channel] = min(least[channel], low[row]), max(top[channel], high[row])
+            for entry in range(offsets[row], offsets[row + 1]):
+                dense[bins[entry]] += counts[entry]
+            at += 1
+        size = 0
+        for index in range(first, at):
+            size += largest_offsets[order[index] + 1] - largest_offsets[order[index]]
+        values, size = np.empty(size, np.float32), 0
+        for index in range(first, at):
+            for entry in range(largest_offsets[order[index]], largest_offsets[order[index] + 1]):
+                values[size] = largest[entry]
+                size += 1
+        ranked = np.argsort(-np.abs(values), kind="mergesort")
+        for rank in range(size):
+            value = values[ranked[rank]]
+            if rank < most:
+                kept[held] = value
+                held += 1
+                continue
+            if np.signbit(value):
+                spot = np.searchsorted(ends, value)
+            else:
+                spot = np.searchsorted(starts, value, side="right") - 1
+            dense[line[min(max(spot, 0), width - 1)]] += 1
+            least[channel], top[channel] = min(least[channel], np.float64(value)), max(top[channel], np.float64(value))
+        kept_tops[channel + 1] = held
+        highest = -1
+        for bin_ in range(width):
+            if dense[bin_] > 0:
+                highest = max(highest, level[bin_])
+        begin = place
+        for bin_ in range(width):
+            if dense[bin_] > 0:
+                target = wide[bin_] if level[bin_] <= highest - fine else bin_
+                if place > begin and found[place - 1] == target:
+                    amount[place - 1] += dense[bin_]
+                else:
+                    found[place], amount[place] = target, dense[bin_]
+                    place += 1
+                dense[bin_] = 0
+        tops[channel + 1] = place
+    return tops, found[:place].copy(), amount[:place].copy(), kept_tops, kept[:held].copy(), least, top

@@ -1,0 +1,192 @@
+"""Errors of many histogram rows at once, for pages that answer while a slider moves.
+
+`binned.py` integrates the quantiser's error over a bin in torch; here the same integrals are taken in one compiled loop, for
+any exponent and for several grids to choose from. Both are tested against each other.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from morphoquant.quant import binned_loops as loops
+
+
+@dataclass(frozen=True, eq=False)
+class StaticGrids:
+    """One grid a channel, as numbers.
+
+    Attributes:
+        step: distance of two levels, float64 [K], or [K, grids] for several to choose from.
+        zero: code of the value zero, of the same shape.
+        limit: magnitude above which values bypass without error, of the same shape; inf for none, below 0 for all.
+        code_low: smallest code.
+        code_high: largest code.
+    """
+
+    step: np.ndarray
+    zero: np.ndarray
+    limit: np.ndarray
+    code_low: int
+    code_high: int
+
+
+@dataclass(frozen=True, eq=False)
+class Sums:
+    """Sums over the values of each row, float64 [R]; add rows up before taking ratios or decibels.
+
+    Attributes:
+        values: how many.
+        signal_sq: sum of squares.
+        error_sq: expected sum of squared errors.
+        clip_sq: part of it from values beyond the grid by more than half a step.
+        clipped: such values.
+        bypassed: values that bypass the grid.
+    """
+
+    values: np.ndarray
+    signal_sq: np.ndarray
+    error_sq: np.ndarray
+    clip_sq: np.ndarray
+    clipped: np.ndarray
+    bypassed: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Objectives:
+    """Sums over the values of each row on each of several grids, float64 [R, grids]; `signal_sq` and `values` [R].
+
+    Attributes:
+        power: expected sum of |error|^p.
+        cross: expected sum of x * error, where error is the quantised value less x.
+        error_sq: expected sum of squared errors.
+        signal_sq: sum of squares.
+        values: how many.
+    """
+
+    power: np.ndarray
+    cross: np.ndarray
+    error_sq: np.ndarray
+    signal_sq: np.ndarray
+    values: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class BinnedRows:
+    """Histograms of channels, one row for each of several kinds of tokens, ready to be summed over.
+
+    Attributes:
+        channel: channel of each row, int64 [R].
+        offsets: start of each row in `bins`, and the end, int64 [R + 1].
+        bins: bins that hold a value, ascending in magnitude within a row and sign [E].
+        counts: values in each of `bins` that are not among `largest`, float32 [E].
+        largest_offsets: start of each row in `largest`, and the end, int64 [R + 1].
+        largest: exact values of largest magnitude, float32.
+        low: smallest of the counted values of each row, float64 [R].
+        high: largest of them [R].
+        edges: signed (low, high) of each bin, float64 [bins, 2].
+    """
+
+    channel: np.ndarray
+    offsets: np.ndarray
+    bins: np.ndarray
+    counts: np.ndarray
+    largest_offsets: np.ndarray
+    largest: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    edges: np.ndarray
+
+    @classmethod
+    def of(
+        cls,
+        channel: np.ndarray,
+        histogram: tuple[np.ndarray, np.ndarray, np.ndarray],
+        largest: tuple[np.ndarray, np.ndarray, np.ndarray],
+        extremes: tuple[np.ndarray, np.ndarray],
+        edges: np.ndarray,
+    ) -> "BinnedRows":
+        """Takes the largest values out of their bins.
+
+        Args:
+            channel: of each row [R].
+            histogram: offsets, bins and counts of all values.
+            largest: offsets, values and the bin of each value.
+            extremes: smallest and largest value of each row [R].
+            edges: of the bins.
+
+        Raises:
+            ValueError: a largest value whose bin is not in its row.
+        """
+        offsets, bins, counts = histogram
+        starts, values, taken = largest
+        rest = counts.astype(np.float32)
+        if loops.without(offsets, bins, rest, starts, taken.astype(bins.dtype)):
+            raise ValueError("a largest value is not counted in its histogram")
+        reach = np.full(len(channel), np.inf)
+        np.minimum.at(reach, np.repeat(np.arange(len(reach)), np.diff(starts)), np.abs(values))
+        low, high = np.maximum(extremes[0], -reach), np.minimum(extremes[1], reach)
+        return cls(channel.astype(np.int64), offsets, bins, rest, starts, values, low, high, edges)
+
+    def joined(self, into: np.ndarray, edges: np.ndarray) -> "BinnedRows":
+        """The same rows on wider bins, `into` [bins] says which; their order stays."""
+        offsets, bins, counts = loops.joined(self.offsets, self.bins, self.counts, into.astype(self.bins.dtype))
+        kept = self.largest_offsets, self.largest, self.low, self.high
+        return BinnedRows(self.channel, offsets, bins, counts, *kept, edges)
+
+    def pooled(self, channels: int, octave: np.ndarray, most: int = 8, fine: int = 4) -> "BinnedRows":
+        """One row for each of `channels` channels, empty for one that no row names, to search grids on.
+
+        Bins far below the channel's largest are joined to one an octave, since every grid rounds them alike.
+
+        Args:
+            channels: how many there are.
+            octave: octave of each bin; bins of one sign and octave are neighbours [bins].
+            most: largest values of a channel that stay exact; the others go back to their bins.
+            fine: octaves that keep their bins.
+        """
+        line = np.argsort(self.edges[:, 0])
+        negative = self.edges[:, 0] < 0
+        _, wide = np.unique(octave + (octave.max() + 1) * negative, return_inverse=True)
+        edges = np.stack([np.full(wide.max() + 1, np.inf), np.full(wide.max() + 1, -np.inf)], axis=1)
+        np.minimum.at(edges[:, 0], wide, self.edges[:, 0])
+        np.maximum.at(edges[:, 1], wide, self.edges[:, 1])
+        order = line, *self.edges[line].T.copy()
+        joining = octave.astype(np.int64), (len(self.edges) + wide).astype(self.bins.dtype), fine
+        found = loops.pooled(*self._flat()[:-1], self.channel, channels, most, *order, *joining)
+        return BinnedRows(np.arange(channels), *found, np.concatenate([self.edges, edges]))
+
+    @staticmethod
+    def together(parts: Sequence["BinnedRows"]) -> "BinnedRows":
+        """Rows on the same bins, one part after the other; channels keep their numbers."""
+
+        def row(name: str) -> np.ndarray:
+            return np.concatenate([getattr(part, name) for part in parts])
+
+        def ends(name: str) -> np.ndarray:
+            steps = [np.diff(getattr(part, name)) for part in parts]
+            return np.concatenate([[0], np.cumsum(np.concatenate(steps))]).astype(np.int64)
+
+        flat = (row("channel"), ends("offsets"), row("bins"), row("counts"), ends("largest_offsets"), row("largest"))
+        return BinnedRows(*flat, row("low"), row("high"), parts[0].edges)
+
+    def errors(self, grids: StaticGrids) -> Sums:
+        """Sums of each row on the grid of its channel."""
+        codes = float(grids.code_low), float(grids.code_high)
+        return Sums(*loops.errors(*self._flat(), self.channel, grids.step, grids.zero, grids.limit, *codes).T)
+
+    def objectives(self, grids: StaticGrids, p: float, cosine: bool = False) -> Objectives:
+        """Sums of each row on each of the grids of its channel; for pooled rows, one a channel.
+
+        Args:
+            grids: with step, zero and limit [R, grids].
+            p: exponent, above 0.
+            cosine: whether `cross` and `error_sq` are wanted, which take as long again; without, they hold the largest alone.
+        """
+        codes = float(grids.code_low), float(grids.code_high)
+        sums, plain = loops.objectives(*self._flat(), grids.step, grids.zero, grids.limit, *codes, float(p), cosine)
+        return Objectives(*np.moveaxis(sums, 1, 0), *plain.T)
+
+    def _flat(self) -> tuple[np.ndarray, ...]:
+        counted = self.offsets, self.bins, self.counts, self.low, self.high
+        return *counted, self.largest_offsets, self.largest, self.edges

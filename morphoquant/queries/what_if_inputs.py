@@ -1,0 +1,260 @@
+"""What a prediction without the model starts from: channel statistics and histograms, read once and kept by the caller."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from morphoquant.core.errors import StoreError
+from morphoquant.core.modality import MODALITIES, POSITIONS
+from morphoquant.core.selection import Selection
+from morphoquant.queries.histograms import layers_with_histograms
+from morphoquant.queries.layers import PLACE, group_row, groups
+from morphoquant.stats.bins import BIN_COUNT, SIGN_BINS, bin_edges, bin_of, coarse_of, fine_edges
+from morphoquant.store.run import Run
+
+# Histogram rows that are kept at once: the embedded model has 0.75 million, which take 0.25 GB.
+MOST_ROWS = 2_000_000
+_JOIN, PER_OCTAVE = 4, 16
+_GROUPS_READ = 12
+_KEYS = ["group", "modality", "position", "channel"]
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Histogram rows of one resolution.
+
+    Attributes:
+        rows: `quant.binned_rows.BinnedRows`; their channels are numbered through all layers.
+        layer: index of each row's layer in `WhatIfInputs.layers` [R].
+        modality: index in MODALITIES [R].
+        position: index in POSITIONS [R].
+        counts: values in each bin, the largest and the finely counted among them; absent for the model.
+    """
+
+    rows: object
+    layer: np.ndarray
+    modality: np.ndarray
+    position: np.ndarray
+    counts: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class WhatIfInputs:
+    """Everything about some layer inputs that a prediction needs.
+
+    Attributes:
+        layers: a row for each input: layer, label, component, role, block, order, in_features.
+        starts: number of the first channel of each layer, and the end, int64 [layers + 1].
+        count: finite values of each channel over all modalities and positions [K].
+        low: smallest of them; 0 where there is none [K].
+        high: largest, likewise.
+        mean_abs: mean magnitude, likewise.
+        parts: histograms by modality and position; what the second part counts is not counted in the first.
+        pooled: one histogram row a channel, over all modalities and positions, on wide bins: what a search looks at.
+    """
+
+    layers: pd.DataFrame
+    starts: np.ndarray
+    count: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    mean_abs: np.ndarray
+    parts: tuple[Part, ...]
+    pooled: object
+
+    def of(self, index: int) -> slice:
+        """The channels of one layer."""
+        return slice(int(self.starts[index]), int(self.starts[index + 1]))
+
+
+def layer_inputs(capture: Run, layer: str) -> WhatIfInputs:
+    """The input of one linear, in full resolution.
+
+    Raises:
+        StoreError: the run keeps no histogram of it.
+        UnknownNameError: no such layer.
+    """
+    group = str(group_row(capture, layer)["group"])
+    kept = layers_with_histograms(capture)
+    if group not in kept:
+        offered = f"choose one of {', '.join(kept[:8])}{' ...' if len(kept) > 8 else ''}." if kept else "capture the model anew."
+        raise StoreError(f"run {capture.run_id!r} keeps no histogram of {group!r}, so nothing can be predicted there: {offered}")
+    places = groups(capture, Selection())
+    places = places[places["layer"] == group].reset_index(drop=True)
+    stats = _Statistics(capture, places)
+    coarse, table = _coarse(capture, stats, [group])
+    coarse = replace(coarse, counts=_lists(table, "counts")[1])
+    into, edges, octave = _joined_bins()
+    pooled = coarse.rows.joined(into, edges).pooled(int(stats.starts[-1]), octave)
+    parts = _refined(capture, stats, group, coarse) if capture.has("fine_histograms") else (coarse,)
+    return WhatIfInputs(places[[*PLACE, "in_features"]], stats.starts, *stats.pooled, parts, pooled)
+
+
+def model_inputs(capture: Run, selection: Selection) -> WhatIfInputs:
+    """All inputs of the selected component whose histograms the run keeps, four bins joined to one.
+
+    Raises:
+        StoreError: the run keeps no histograms of it, or too many to hold at once.
+    """
+    places = groups(capture, replace(selection, role=None))
+    kept = layers_with_histograms(capture)
+    places = places[places["layer"].isin(kept)].reset_index(drop=True)
+    if places.empty:
+        raise StoreError(f"run {capture.run_id!r} keeps no histograms of this part: choose another part, or capture anew.")
+    rows = histogram_rows(capture, selection)
+    if rows > MOST_ROWS:
+        raise StoreError(
+            f"{rows / 1e6:.1f} million channel histograms do not fit at once, {MOST_ROWS / 1e6:.0f} million do: choose one part "
+            "of the model, or look at single layers."
+        )
+    stats = _Statistics(capture, places)
+    into, edges, octave = _joined_bins()
+    found = []
+    for start in range(0, len(places), _GROUPS_READ):
+        part, _ = _coarse(capture, stats, list(places["layer"][start : start + _GROUPS_READ]))
+        found.append(replace(part, rows=part.rows.joined(into, edges)))
+    rows = type(found[0].rows).together([part.rows for part in found])
+    keys = (np.concatenate([getattr(part, name) for part in found]) for name in ("layer", "modality", "position"))
+    pooled = rows.pooled(int(stats.starts[-1]), octave)
+    return WhatIfInputs(places[[*PLACE, "in_features"]], stats.starts, *stats.pooled, (Part(rows, *keys),), pooled)
+
+
+def histogram_rows(capture: Run, selection: Selection) -> int:
+    """How many channel histograms the selected component has, by the width of its inputs; all of the run's if none is chosen."""
+    if not capture.has("histograms"):
+        return 0
+    everything = int(capture.header.tables["histograms"])
+    if not selection.component:
+        return everything
+    kept = layers_with_histograms(capture)
+    places = groups(capture, Selection())
+    places = places[places["layer"].isin(kept)]
+    own = places[places["component"] == str(selection.component)]
+    return int(everything * own["in_features"].sum() / max(1, places["in_features"].sum()))
+
+
+class _Statistics:
+    """Channel statistics of some layer inputs: pooled ones, and the extremes of each histogram row."""
+
+    def __init__(self, capture: Run, places: pd.DataFrame):
+        names = list(places["layer"])
+        self.place = {name: index for index, name in enumerate(names)}
+        self.starts = np.concatenate([[0], np.cumsum(places["in_features"].to_numpy(np.int64))])
+        columns = [*_KEYS, "count", "nan_count", "inf_count", "min", "max", "sum_abs"]
+        table = capture.table("channel_stats", columns, {"group": names}).unify_dictionaries().combine_chunks()
+        count = sum(sign * table[name].to_numpy() for sign, name in ((1, "count"), (-1, "nan_count"), (-1, "inf_count")))
+        table, count = table.filter(pa.array(count > 0)), count[count > 0].astype(float)
+        _, modality, position, channel = self.keys(table)
+        low, high = (table[name].to_numpy().astype(float) for name in ("min", "max"))
+        size = int(self.starts[-1])
+        total = np.bincount(channel, count, size)
+        seen = total > 0
+        least, most = np.full(size, np.inf), np.full(size, -np.inf)
+        np.minimum.at(least, channel, low)
+        np.maximum.at(most, channel, high)
+        sum_abs = np.bincount(channel, table["sum_abs"].to_numpy(), size)
+        self.pooled = (
+            total,
+            np.where(seen, least, 0.0),
+            np.where(seen, most, 0.0),
+            np.divide(sum_abs, total, out=np.zeros(size), where=seen),
+        )
+        flat = self._flat(channel, modality, position)
+        order = np.argsort(flat)
+        self._known, self._low, self._high = flat[order], low[order], high[order]
+
+    def keys(self, table: pa.Table) -> tuple[np.ndarray, ...]:
+        """Layer, modality, position and channel (numbered through all layers) of each row."""
+        layer = _codes(table["group"], self.place)
+        modality = _codes(table["modality"], {str(name): place for place, name in enumerate(MODALITIES)})
+        position = _codes(table["position"], {str(name): place for place, name in enumerate(POSITIONS)})
+        channel = self.starts[layer] + table["channel"].to_numpy()
+        return layer, modality, position, channel
+
+    def extremes(self, channel: np.ndarray, modality: np.ndarray, position: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Smallest and largest value of each row; infinite where nobody noted them."""
+        flat = self._flat(channel, modality, position)
+        place = np.minimum(np.searchsorted(self._known, flat), max(len(self._known) - 1, 0))
+        known = self._known[place] == flat if len(self._known) else np.zeros(len(flat), bool)
+        return np.where(known, self._low[place], -np.inf), np.where(known, self._high[place], np.inf)
+
+    @staticmethod
+    def _flat(channel: np.ndarray, modality: np.ndarray, position: np.ndarray) -> np.ndarray:
+        return (channel * len(MODALITIES) + modality) * len(POSITIONS) + position
+
+
+def _coarse(capture: Run, stats: _Statistics, names: Sequence[str]) -> tuple[Part, pa.Table]:
+    from morphoquant.quant.binned_rows import BinnedRows
+
+    columns = [*_KEYS, "bins", "counts", "largest"]
+    table = capture.table("histograms", columns, {"group": list(names)}).unify_dictionaries().combine_chunks()
+    layer, modality, position, channel = stats.keys(table)
+    offsets, bins = _lists(table, "bins")
+    starts, largest = _lists(table, "largest")
+    histogram = offsets, bins, _lists(table, "counts")[1]
+    extremes = stats.extremes(channel, modality, position)
+    rows = BinnedRows.of(channel, histogram, (starts, largest, bin_of(largest)), extremes, bin_edges())
+    return Part(rows, layer, modality, position), table
+
+
+def _refined(capture: Run, stats: _Statistics, group: str, coarse: Part) -> tuple[Part, ...]:
+    """`coarse` without what the fine histograms tell more exactly, and those."""
+    from morphoquant.quant.binned_rows import BinnedRows
+
+    table = capture.table("fine_histograms", [*_KEYS, "bins", "counts"], {"group": group}).unify_dictionaries().combine_chunks()
+    if not table.num_rows:
+        return (coarse,)
+    layer, modality, position, channel = stats.keys(table)
+    offsets, bins = _lists(table, "bins")
+    amount = _lists(table, "counts")[1]
+    rows = coarse.rows
+    keys = {key: place for place, key in enumerate(zip(rows.channel, coarse.modality, coarse.position, strict=True))}
+    places = [keys[key] for key in zip(channel, modality, position, strict=True)]
+    keep = np.ones(len(rows.channel), bool)
+    keep[places] = False
+    # The largest values of the finely counted rows are among the fine bins: they come back, and leave with these.
+    rest = np.where(np.repeat(keep, np.diff(rows.offsets)), rows.counts, coarse.counts.astype(np.float32))
+    for place, start, end in zip(places, offsets[:-1], offsets[1:], strict=True):
+        own = slice(rows.offsets[place], rows.offsets[place + 1])
+        rest[own] -= np.bincount(coarse_of(bins[start:end]), amount[start:end], BIN_COUNT)[rows.bins[own]].astype(np.float32)
+    sizes = np.diff(rows.largest_offsets)
+    ends = np.concatenate([[0], np.cumsum(np.where(keep, sizes, 0))]).astype(np.int64)
+    extremes = stats.extremes(channel, modality, position)
+    low, high = rows.low.copy(), rows.high.copy()
+    low[places], high[places] = extremes
+    plain = replace(rows, counts=rest, largest_offsets=ends, largest=rows.largest[np.repeat(keep, sizes)], low=low, high=high)
+    none = np.zeros(len(channel) + 1, np.int64), np.empty(0, np.float32), np.empty(0, np.int64)
+    fine = BinnedRows.of(channel, (offsets, bins, amount), none, extremes, fine_edges())
+    return replace(coarse, rows=plain), Part(fine, layer, modality, position)
+
+
+def _joined_bins() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The joined bin of each bin, the edges of the joined bins, and their octaves."""
+    place = np.arange(SIGN_BINS)
+    one_sign = np.where(place == 0, 0, 1 + (place - 1) // _JOIN)
+    into = np.concatenate([one_sign, one_sign[-1] + 1 + one_sign])
+    edges, found = bin_edges(), np.empty((into[-1] + 1, 2))
+    found[:, 0], found[:, 1] = np.inf, -np.inf
+    np.minimum.at(found[:, 0], into, edges[:, 0])
+    np.maximum.at(found[:, 1], into, edges[:, 1])
+    one_sign = np.unique(one_sign)
+    octave = np.where(one_sign == 0, 0, 1 + (one_sign - 1) // (PER_OCTAVE // _JOIN))
+    return into, found, np.tile(octave, 2)
+
+
+def _codes(column: pa.ChunkedArray, places: dict[str, int]) -> np.ndarray:
+    """The number of each name of a dictionary column."""
+    array = column.combine_chunks()
+    array = array.chunk(0) if isinstance(array, pa.ChunkedArray) else array
+    known = np.array([places.get(name, -1) for name in array.dictionary.to_pylist()], np.int64)
+    return known[array.indices.to_numpy()]
+
+
+def _lists(table: pa.Table, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Offsets and values of a list column."""
+    lists = table[name].combine_chunks()
+    lengths = lists.value_lengths().to_numpy()
+    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64), lists.flatten().to_numpy()

@@ -1,0 +1,171 @@
+"""The compiled loops over histograms: against the torch integrals, against direct evaluation, and by hand."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from morphoquant.quant.binned import HistogramRows, binned_error
+from morphoquant.quant.binned_rows import BinnedRows, StaticGrids
+from morphoquant.quant.edges import base_edges
+from morphoquant.quant.grid import UniformGrid, asymmetric_grid, range_grid
+from morphoquant.stats.bins import bin_edges, bin_of
+
+LARGEST = 8
+
+
+def histogram(x: np.ndarray) -> HistogramRows:
+    """A row for each channel of x [n, K], as a capture stores it."""
+    bins, counts, largest = [], [], []
+    for values in x.T:
+        found, number = np.unique(bin_of(values), return_counts=True)
+        bins.append(found.astype(np.uint16))
+        counts.append(number)
+        largest.append(values[np.argsort(-np.abs(values), kind="stable")[:LARGEST]])
+    offsets, ends = (np.cumsum([0, *map(len, parts)]) for parts in (bins, largest))
+    flat = np.concatenate(bins), np.concatenate(counts), ends, np.concatenate(largest)
+    return HistogramRows(np.arange(x.shape[1]), offsets, *flat, x.min(0).astype(float), x.max(0).astype(float))
+
+
+def prepared(rows: HistogramRows) -> BinnedRows:
+    largest = rows.largest_offsets, rows.largest, bin_of(rows.largest)
+    return BinnedRows.of(rows.channel, (rows.offsets, rows.bins, rows.counts), largest, (rows.low, rows.high), bin_edges())
+
+
+def numbers(grid: UniformGrid, limit: np.ndarray) -> StaticGrids:
+    step, zero = (part.double().numpy() for part in (grid.step, grid.zero_point))
+    return StaticGrids(step, zero, limit, grid.code_low, grid.code_high)
+
+
+def one_bin(low: float, high: float, values: int = 1) -> BinnedRows:
+    """A channel whose values lie evenly between `low` and `high`."""
+    none = np.zeros(2, np.int64), np.empty(0, np.float32), np.empty(0, np.int64)
+    counted = np.array([0, 1]), np.array([0], np.uint16), np.array([values])
+    return BinnedRows.of(np.array([0]), counted, none, (np.array([low]), np.array([high])), np.array([[low, high]]))
+
+
+def grids_of(step, limit=np.inf, codes=(-8, 7), zero=0.0) -> StaticGrids:
+    shape = np.shape(step)
+    return StaticGrids(np.array(step, float), np.full(shape, zero), np.full(shape, limit), *codes)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    bits=st.integers(2, 8),
+    clip=st.floats(0.05, 1),
+    kind=st.sampled_from(["normal", "tailed", "positive", "zero"]),
+    lam=st.sampled_from([np.inf, 1.5, 0.8, 0.2, -1.0]),
+    asymmetric=st.booleans(),
+)
+def test_sums_are_those_of_the_torch_integrals(seed, bits, clip, kind, lam, asymmetric):
+    rng = np.random.default_rng(seed)
+    x = {
+        "normal": lambda: rng.normal(size=(300, 6)),
+        "tailed": lambda: rng.standard_t(2, (300, 6)) * 10,
+        "positive": lambda: np.abs(rng.normal(size=(300, 6))) + 2,
+        "zero": lambda: rng.normal(size=(300, 6)) * (np.arange(6) > 1),
+    }[kind]().astype(np.float32)
+    low, high = torch.from_numpy(clip * x.min(0).astype(float)), torch.from_numpy(clip * x.max(0).astype(float))
+    grid = (
+        asymmetric_grid(low, high, bits) if asymmetric else range_grid(-(reach := torch.maximum(-low, high).abs()), reach, bits)
+    )
+    limit = np.full(6, lam) if lam < 0 or np.isinf(lam) else lam * clip * np.abs(x).max(0).astype(float)
+    rows = histogram(x)
+    wanted, found = binned_error(rows, bin_edges(), grid, limit), prepared(rows).errors(numbers(grid, limit))
+    scale = wanted.signal_sq.max() or 1.0
+    assert found.values == pytest.approx(wanted.count)
+    assert found.signal_sq == pytest.approx(wanted.signal_sq, rel=1e-9)
+    assert found.error_sq == pytest.approx(wanted.error_sq, rel=1e-6, abs=1e-9 * scale)
+    assert found.clip_sq == pytest.approx(wanted.clip_sq, rel=1e-6, abs=1e-6 * scale)
+
+
+@pytest.mark.parametrize("p", [0.5, 1.0, 1.3, 2.0, 3.0])
+def test_one_bin_by_hand(p):
+    # |error| runs from 0 to 1/2 twice between two levels: its mean p-th power is (1/2)^p / (p + 1).
+    found = one_bin(0, 1, values=5).objectives(grids_of([[1.0]]), p, cosine=True)
+    assert found.power[0, 0] == pytest.approx(5 * 0.5**p / (p + 1))
+    # x (Q(x) - x) over [0, 1/2] is -1/24, over [1/2, 1] it is 1/12.
+    assert found.cross[0, 0] == pytest.approx(5 / 24)
+    assert found.error_sq[0, 0] == pytest.approx(5 / 12)
+    assert found.signal_sq[0] == pytest.approx(5 / 3) and found.values[0] == 5
+
+
+def test_clipping_and_bypass_by_hand():
+    # Levels 0 and 1 alone: values from 1.5 on are clipped, the mean of (x - 1)^2 over them is 13/12, they are three quarters.
+    clipped = one_bin(1, 3, values=8).errors(grids_of([1.0], codes=(0, 1)))
+    assert (clipped.error_sq[0], clipped.clip_sq[0]) == pytest.approx((8 * 4 / 3, 8 * (8 - 0.125) / 6), rel=1e-4)
+    assert clipped.clipped[0] == pytest.approx(6, rel=1e-4)
+    # From 2 on everything bypasses: 1/3 is left of the error over [1, 2], half of the values.
+    passed = one_bin(1, 3, values=8).errors(grids_of([1.0], limit=2.0, codes=(0, 1)))
+    assert (passed.error_sq[0], passed.bypassed[0]) == pytest.approx((8 / 6, 4))
+    every = one_bin(-3, -1, values=8).errors(grids_of([1.0], limit=-1.0))
+    assert (every.error_sq[0], every.bypassed[0]) == (0, 8)
+
+
+@pytest.mark.parametrize("p", [0.5, 2.0, 2.7, 3.0])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_search_sees_what_direct_evaluation_sees(p, sign):
+    rng = np.random.default_rng(1)
+    x = (sign * (rng.normal(size=(40_000, 3)) * [1, 20, 0.01] + [0.3, 0, 0.02])).astype(np.float32)
+    reach = np.abs(x).max(0).astype(float)
+    ratios = np.array([1.0, 0.8, 0.5, 0.2])
+    half = torch.from_numpy(reach[:, None] * ratios)
+    grid, limit = range_grid(-half, half, 4), 0.9 * reach[:, None] * ratios
+    found = prepared(histogram(x)).objectives(numbers(grid, limit), p, cosine=True)
+    for place in range(len(ratios)):
+        one = UniformGrid(grid.step[:, place], grid.zero_point[:, place], grid.code_low, grid.code_high)
+        hat = torch.from_numpy(x).double()
+        hat = torch.where(hat.abs() > torch.from_numpy(limit[:, place]), hat, one.quantize(hat)).numpy()
+        error = hat - x
+        assert found.power[:, place] == pytest.approx((np.abs(error) ** p).sum(0), rel=0.02)
+        assert found.error_sq[:, place] == pytest.approx((error**2).sum(0), rel=0.02)
+        assert found.cross[:, place] == pytest.approx((x * error).sum(0), rel=0.05, abs=0.002 * (x.astype(float) ** 2).sum())
+
+
+def test_pooled_rows_hold_every_value_and_their_search_agrees():
+    rng = np.random.default_rng(2)
+    x = (rng.standard_t(3, (4000, 5)) * [1, 3, 0.1, 50, 1]).astype(np.float32)
+    whole = prepared(histogram(x))
+    rows = BinnedRows.together([prepared(histogram(part)) for part in np.split(x, [1000, 2500])])
+    octave = np.tile(np.where(np.arange(512) == 0, 0, 1 + (np.arange(512) - 1) // 16), 2)
+    pooled = rows.pooled(5, octave)
+    counted = np.add.reduceat(pooled.counts, pooled.offsets[:-1]) + np.diff(pooled.largest_offsets)
+    assert counted.tolist() == [4000] * 5
+    assert np.array_equal(np.sort(pooled.largest[:8]), np.sort(whole.largest[:8]))
+    assert len(pooled.bins) < 0.6 * len(whole.bins)
+    half = torch.from_numpy(np.abs(x).max(0).astype(float)[:, None] * 0.6 ** np.linspace(0, 1, 15))
+    grids = numbers(range_grid(-half, half, 4), np.full((5, 15), np.inf))
+    exact, wide = whole.objectives(grids, 2.0).power, pooled.objectives(grids, 2.0).power
+    assert wide == pytest.approx(exact, rel=0.03)
+    assert pooled.pooled(6, np.zeros(len(pooled.edges), int)).offsets[-2:].tolist()[0] > 0
+
+
+def test_joined_bins_add_up():
+    x = np.random.default_rng(3).normal(size=(500, 4)).astype(np.float32)
+    rows = prepared(histogram(x))
+    into = np.arange(1024) // 8
+    edges = np.stack([bin_edges()[:, 0].reshape(-1, 8).min(1), bin_edges()[:, 1].reshape(-1, 8).max(1)], 1)
+    joined = rows.joined(into, edges)
+    for row in range(4):
+        own, old = (slice(one.offsets[row], one.offsets[row + 1]) for one in (joined, rows))
+        total = np.bincount(into[rows.bins[old]], rows.counts[old], 128)
+        assert np.array_equal(total[joined.bins[own]], joined.counts[own]) and total.sum() == joined.counts[own].sum()
+
+
+def test_a_largest_value_without_its_bin_is_refused():
+    rows = histogram(np.ones((3, 1), np.float32))
+    taken = rows.largest_offsets, rows.largest, np.array([5, 5, 5])
+    with pytest.raises(ValueError, match="not counted"):
+        BinnedRows.of(rows.channel, (rows.offsets, rows.bins, rows.counts), taken, (rows.low, rows.high), bin_edges())
+
+
+def test_edges_by_hand():
+    low, high = np.array([-1.0, -4.0, 2.0, 0.0]), np.array([3.0, 1.0, 5.0, 6.0])
+    masked = np.array([False, True, False, True])
+    found = base_edges(low, high, masked, "inner", "asymmetric")
+    assert [edge.tolist() for edge in found] == [[-3, -1, 2, 0], [3, 1, 5, 6]]
+    found = base_edges(low, high, masked, "absmax", "symmetric")
+    assert [edge.tolist() for edge in found] == [[-3, -4, -5, -6], [3, 4, 5, 6]]
+    assert base_edges(low, high, masked, "minmax", "symmetric") == (low, high)
