@@ -15,7 +15,7 @@ from morphoquant.methods.blocks import BlockInputs
 from morphoquant.methods.omniquant_learning import Learned, block_loss, learning
 from morphoquant.methods.output_error import fit_error
 from morphoquant.methods.parts import Part
-from morphoquant.methods.plain import PlainMethod, require_range
+from morphoquant.methods.plain import PlainMethod, require_least, require_range
 from morphoquant.methods.rows import search_rows
 from morphoquant.methods.rtn import RTN
 from morphoquant.methods.smoothquant import SmoothQuant
@@ -84,11 +84,8 @@ class OmniQuant(PlainMethod):
         return needs | {Need.BLOCKS} if self.by == "block" else needs
 
     def __post_init__(self):
-        for field in ("batch", "rows"):
-            if getattr(self, field) < 1:
-                raise SpecError(f"omniquant.{field} cannot be {getattr(self, field)}: allowed is 1 or more.")
-        if self.steps < 0:
-            raise SpecError(f"omniquant.steps cannot be {self.steps}: allowed is 0 or more.")
+        require_least(self, 1, "batch", "rows")
+        require_least(self, 0, "steps", "seed")
         for field in ("clip_rate", "scale_rate"):
             require_range(self.name, field, getattr(self, field), 0, 1, open_low=True)
         if not (self.scale or self.clip) and self.shift == "never":

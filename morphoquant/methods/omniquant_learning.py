@@ -16,6 +16,7 @@ from morphoquant.methods.blocks import BlockCall, BlockInputs
 from morphoquant.methods.folding import scale_folds
 from morphoquant.methods.rtn import RTN
 from morphoquant.methods.straight_through import straight_through
+from morphoquant.methods.weight_clip import clamped, reach_of
 from morphoquant.methods.weights import fit_weights
 from morphoquant.quant.activation import ActivationQuantizer
 from morphoquant.quant.channelwise import Scale, Shift
@@ -104,9 +105,9 @@ class Learned:
         with torch.no_grad():
             transform = self._transform()
             turned = in_basis(self.inputs, transform)
-            clamped = {layer: self._clamped(w, self._reach(layer, w)) for layer, w in turned.weights.items()}
+            cut = {layer: clamped(w, self._reach(layer, w)) for layer, w in turned.weights.items()}
             found = RTN().fit(turned, self._alone)
-            return replace(found, transform=transform, weights=fit_weights(with_weights(self.inputs, clamped), self.spec))
+            return replace(found, transform=transform, weights=fit_weights(with_weights(self.inputs, cut), self.spec))
 
     def _transform(self) -> Transform:
         scale, shift = self.log_scale.detach().double().exp(), self._shift().detach().double()
@@ -146,16 +147,13 @@ class Learned:
             return w
         reach = self._reach(layer, w)
         with torch.no_grad():
-            exact = fit_weights(with_weights(self.inputs, {layer: self._clamped(w, reach)}), self.spec)[layer]
+            exact = fit_weights(with_weights(self.inputs, {layer: clamped(w, reach)}), self.spec)[layer]
         return straight_through(self._grouped(w), self._grouped(exact), reach).reshape(w.shape)
 
     def _reach(self, layer: str, w: Tensor) -> Tensor:
         """Magnitude at which each weight group is clipped [out, groups, 1]."""
-        reach = self._grouped(w).abs().amax(-1, keepdim=True)
+        reach = reach_of(w, self.group)
         return reach * torch.sigmoid(self.clips[layer]).to(w.dtype) if layer in self.clips else reach
-
-    def _clamped(self, w: Tensor, reach: Tensor) -> Tensor:
-        return torch.maximum(torch.minimum(self._grouped(w), reach), -reach).reshape(w.shape)
 
     def _grouped(self, w: Tensor) -> Tensor:
         return w.reshape(len(w), -1, self.group)

@@ -5,15 +5,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from morphoquant.core.errors import SpecError
 from morphoquant.core.spec import QuantSpec
 from morphoquant.methods.base import METHODS, ChannelSummary, GroupFit, GroupInputs, Need
 from morphoquant.methods.blocks import BlockInputs
 from morphoquant.methods.columns import grid_columns
+from morphoquant.methods.output_error import fit_error
 from morphoquant.methods.parts import Part
-from morphoquant.methods.plain import PlainMethod, require_range
+from morphoquant.methods.plain import PlainMethod, require_least, require_range
 from morphoquant.methods.rows import search_rows
 from morphoquant.methods.rtn import RTN
 from morphoquant.quant.threads import one_thread
@@ -73,9 +73,7 @@ class QVLM(PlainMethod):
     def __post_init__(self):
         require_range(self.name, "low", self.low, 0, 1, open_low=True)
         require_range(self.name, "power", self.power, 0, 4, open_low=True)
-        for field in ("depth", "ratios", "sweeps", "sequences", "rows"):
-            if getattr(self, field) < 1:
-                raise SpecError(f"qvlm.{field} cannot be {getattr(self, field)}: allowed is 1 or more.")
+        require_least(self, 1, "depth", "ratios", "sweeps", "sequences", "rows")
 
     def check(self, spec: QuantSpec) -> None:
         """Raises SpecError unless activations, where quantised, have static ranges."""
@@ -107,7 +105,7 @@ class QVLM(PlainMethod):
         x, root = search_rows(inputs.sample, self.rows)
         if len(tried) == 1 or not len(x):
             return tried[0]
-        return min(tried, key=lambda found: self._deviation(found, inputs, x, root))
+        return min(tried, key=lambda found: fit_error(found, inputs, x, root, self.power))
 
     @one_thread()
     def fit_block(self, block: BlockInputs, spec: QuantSpec, survey: dict[str, int] | None = None) -> dict[str, GroupFit]:
@@ -155,14 +153,6 @@ class QVLM(PlainMethod):
             quantizer = RTN(clip=ratio).fit(inputs, alone).activation
             found.append(replace(nearest, activation=quantizer, columns=grid_columns(quantizer, base=base)))
         return found
-
-    def _deviation(self, found: GroupFit, inputs: GroupInputs, x: Tensor, root: Tensor) -> float:
-        """Weighted sum of |error|^p over the outputs of all linears."""
-        used, error = found.activation.quantize(x).to(x.dtype), 0.0
-        for layer, w in inputs.weights.items():
-            off = used @ found.weights[layer].to(x.dtype).T - x @ w.detach().to(x.dtype).T
-            error += float((off.abs().double() ** self.power * root.double().square()).sum())
-        return error
 
 
 class _Errors:
