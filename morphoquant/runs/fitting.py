@@ -30,19 +30,20 @@ def fit(
         known: quantised weights by layer that are held already, and are added to; for fits to several captures.
 
     Returns:
-        For each pair, in order, its fits by group name, each with the seconds that it took. Equal quantised weights are one
-        tensor.
+        For each pair, in order, its fits by group name, each with the seconds that it took and an even share of those that
+        measuring gradients for it took. Equal quantised weights are one tensor.
 
     Raises:
         SpecError: a method cannot honour its spec; raised before any work.
-        ModelError: a method is fitted to blocks, and the capture keeps no sequences to run them on.
+        ModelError: a method is fitted to blocks, and the capture keeps no sequences to run them on; or it needs gradients, and
+            none were measured.
     """
     for method, spec in methods:
         method.check(spec)
     surveys = [method.survey(inputs.summaries) for method, _ in methods]
     blocks = _blocks(methods, inputs)
     jobs = [
-        _Job(method, spec, survey, Flow() if Need.BLOCKS in method.needs else None)
+        _Job(method, spec, survey, Flow() if Need.BLOCKS in method.needs else None, _measured(method, inputs))
         for survey, (method, spec) in zip(surveys, methods, strict=True)
     ]
     needs = frozenset().union(*(method.needs for method, _ in methods)) - {Need.BLOCKS}
@@ -69,6 +70,7 @@ class _Job:
         spec: the spec.
         survey: what the method has seen of all groups.
         flow: for methods fitted to blocks, what those fitted so far leave.
+        measured: seconds a group that measuring gradients for the method took.
         fits: what is found, by group.
     """
 
@@ -76,22 +78,27 @@ class _Job:
     spec: QuantSpec
     survey: object | None
     flow: Flow | None
+    measured: float
     fits: dict[str, GroupFit] = field(default_factory=dict)
 
     def fit_group(self, given: GroupInputs, seen: dict[str, list[Tensor]]) -> None:
         started = time.monotonic()
         fitted = self.method.fit(given, self.spec, self.survey)
-        self.fits[given.group] = _sharing(replace(fitted, seconds=time.monotonic() - started), seen)
+        self.fits[given.group] = _sharing(replace(fitted, seconds=time.monotonic() - started + self.measured), seen)
 
     def fit_block(self, blocks: Blocks, name: str, seen: dict[str, list[Tensor]]) -> None:
         """Fits all groups of a block, which share the time that it took evenly."""
         block = blocks.inputs(name, self.flow.into(blocks.calls(name)), self.method.needs)
         started = time.monotonic()
         fitted = self.method.fit_block(block, self.spec, self.survey)
-        seconds = (time.monotonic() - started) / len(fitted)
+        seconds = (time.monotonic() - started) / len(fitted) + self.measured
         self.flow.out_of(block, fitted)
         for group, found in fitted.items():
             self.fits[group] = _sharing(replace(found, seconds=seconds), seen)
+
+
+def _measured(method: Method, inputs: CalibrationInputs) -> float:
+    return inputs.gradients.seconds / len(inputs.groups) if Need.GRADIENTS in method.needs else 0.0
 
 
 def _blocks(methods: Sequence[tuple[Method, QuantSpec]], inputs: CalibrationInputs) -> Blocks | None:

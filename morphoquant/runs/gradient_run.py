@@ -89,7 +89,7 @@ def stored_gradients(capture: Run) -> Gradients:
     for row in run.table("gradients").to_pylist():
         modality = None if row["modality"] is None else Modality(row["modality"])
         by_layer.setdefault(row["layer"], {})[modality] = row["gradient"]
-    return Gradients(by_layer, run.header.summary["samples"])
+    return Gradients(by_layer, run.header.summary["samples"], run.header.summary["seconds"])
 
 
 def _plan(capture: Run) -> RunPlan:

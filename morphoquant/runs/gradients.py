@@ -40,10 +40,12 @@ class Gradients:
     Attributes:
         by_layer: for each layer the mean over samples by modality; under None that of the answers' tokens.
         samples: how many had an answer.
+        seconds: time that measuring took; 0 where nobody looked at the clock.
     """
 
     by_layer: Mapping[str, Mapping[Modality | None, float]]
     samples: int
+    seconds: float = 0.0
 
     def ratios(self) -> dict[Modality, float]:
         """rho of each modality that is present: the median over layers of its gradient over that of the answers."""

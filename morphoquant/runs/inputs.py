@@ -71,11 +71,16 @@ class CalibrationInputs:
             weights=weights,
             summary=self.summaries[name] if set(needs) - {Need.SAMPLE, Need.GRADIENTS} else None,
             sample=self._sample(name) if Need.SAMPLE in needs else None,
-            gradients=self._gradients.ratios_of(name) if Need.GRADIENTS in needs else None,
+            gradients=self.gradients.ratios_of(name) if Need.GRADIENTS in needs else None,
         )
 
     @cached_property
-    def _gradients(self) -> Gradients:
+    def gradients(self) -> Gradients:
+        """Those measured for the capture.
+
+        Raises:
+            ModelError: there are none.
+        """
         return stored_gradients(self.run)
 
     def _summaries(self) -> Mapping[str, ChannelSummary]:

@@ -109,12 +109,15 @@ def test_measured_once_and_found_by_what_is_fitted_to_the_capture(loaded, tmp_pa
     assert store_gradients(loaded, run, samples(), store=store, progress=lambda *said: asked.append(said)).run_id == made.run_id
     assert not asked, "nothing is measured again"
     exact, kept = measure_gradients(loaded, samples()), stored_gradients(run)
+    assert kept.samples == exact.samples and kept.seconds == made.header.summary["seconds"] > 0
     for group in inputs.groups:
         assert inputs.group(group, {Need.GRADIENTS}).gradients == pytest.approx(exact.ratios_of(group))
         assert inputs.group(group, {Need.SAMPLE}).gradients is None
     own = {layer: kept.ratios_of(layer)[Modality.IMAGE] for layer in kept.by_layer}
     assert len(set(own.values())) > 2, "layers differ"
-    measured, _ = fit(pairs, inputs)
+    inputs.gradients = replace(kept, seconds=1000.0 * len(inputs.groups))
+    measured, plain = fit(pairs, inputs)
+    assert all(found.seconds > 1000 for found in measured.values()) and all(found.seconds < 1000 for found in plain.values())
     for group, found in measured.items():
         fields = ",".join(f"{modality}={value!r}" for modality, value in kept.ratios_of(group).items())
         alone = parse_method(f"mbq:{fields}").fit(inputs.group(group, set(Need) - {Need.GRADIENTS}), QuantSpec.parse("w3a16"))
