@@ -55,6 +55,7 @@ class ModalityHooks:
         self._next_sample = first_sample
         self._layers: dict[str, LayerInfo] = {}
         self._tokens: list[dict[int, int]] = []
+        self._begun = 0  # sequences of the last batch
         self._recent = RecentInputs()
         self._forward: Forward | None = None
         self._visual: Modality | Sequence[Modality] | None = None
@@ -125,7 +126,8 @@ class ModalityHooks:
             count_before -= len(batch["input_ids"])
         self._forward = Forward.begin(model.config, batch, self.control, self._visual, self._towers, count_before)
         if not continues:
-            self._next_sample += len(self._forward.slots)
+            self._begun = len(self._forward.slots)
+            self._next_sample += self._begun
             self._tokens.extend({} for _ in self._forward.slots)
         for counts, row in zip(self._tokens[-len(self._forward.slots) :], self._forward.slots.cpu(), strict=True):
             labels, amounts = row[row >= 0].unique(return_counts=True)
@@ -141,8 +143,10 @@ class ModalityHooks:
         return named
 
     def _forward_continues(self, batch: Mapping[str, Any]) -> bool:
+        """Whether the rows go on from those of the last batch; rows of a cache that was copied for others begin anew."""
         past = batch.get("past_key_values")
-        return past is not None and hasattr(past, "get_seq_length") and past.get_seq_length() > 0 and bool(self._tokens)
+        filled = past is not None and hasattr(past, "get_seq_length") and past.get_seq_length() > 0
+        return filled and len(batch["input_ids"]) == self._begun
 
     def _end(self, model: nn.Module, args: tuple, output: Any) -> None:
         self._forward = None
