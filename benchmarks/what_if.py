@@ -10,17 +10,20 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from morphoquant.core.selection import Selection
 from morphoquant.core.what_if import WhatIf
-from morphoquant.queries.what_if import predict
+from morphoquant.queries.what_if import layer_sums, predict
 from morphoquant.queries.what_if_frames import grid_frame, mask_frame, model_frame, split_frame
 from morphoquant.queries.what_if_inputs import WhatIfInputs, layer_inputs, model_inputs
 from morphoquant.store.run_store import Run, RunStore
 from morphoquant.views.base import VIEWS
 
 LAYER_SECONDS, MODEL_SECONDS = 0.150, 2.0
+# The best of so many is told: what else the machine does can only add to it.
+ROUNDS = 3
 SETTINGS = (
     WhatIf(),
     WhatIf(bits=8, clip=0.7),
@@ -38,7 +41,7 @@ def layer_answer(inputs: WhatIfInputs, settings: WhatIf) -> None:
     frames = {
         "what_if_grid": grid_frame(prediction, ANYTHING),
         "what_if_mask": mask_frame(prediction),
-        "what_if_split": split_frame(prediction, ANYTHING),
+        "what_if_split": split_frame(layer_sums(prediction, ANYTHING), ANYTHING),
     }
     for name, frame in frames.items():
         VIEWS[name].draw(frame, ANYTHING).to_json()
@@ -69,7 +72,7 @@ def report(words: str, answer: Callable, inputs: WhatIfInputs, allowed: float) -
     """Prints the seconds of each setting; whether all keep to `allowed`. First uses, which compile and import, do not count."""
     for settings in (SETTINGS[0], SETTINGS[-1]):
         answer(inputs, settings)
-    seconds = [timed(lambda settings=settings: answer(inputs, settings))[0] for settings in SETTINGS]
+    seconds = [min(timed(partial(answer, inputs, settings))[0] for _ in range(ROUNDS)) for settings in SETTINGS]
     for settings, taken in zip(SETTINGS, seconds, strict=True):
         told = ", ".join(f"{name}={value}" for name, value in settings.written().items()) or "plain rounding at 4 bits"
         print(f"  {1000 * taken:7.0f} ms  {told}")

@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 from morphoquant.figures.theme import EMPHASIS, NEUTRAL, lay_out, three_digits
 
 # Channels that are drawn one by one; of the others as many again, evenly spread.
-_SHOWN = 400
+_SHOWN = 200
 
 
 def score_lines(frame: pd.DataFrame) -> go.Figure:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from morphoquant.quant import binned_joins as joins
 from morphoquant.quant import binned_loops as loops
 
 
@@ -121,7 +122,7 @@ class BinnedRows:
         offsets, bins, counts = histogram
         starts, values, taken = largest
         rest = counts.astype(np.float32)
-        if loops.without(offsets, bins, rest, starts, taken.astype(bins.dtype)):
+        if joins.without(offsets, bins, rest, starts, taken.astype(bins.dtype)):
             raise ValueError("a largest value is not counted in its histogram")
         reach = np.full(len(channel), np.inf)
         np.minimum.at(reach, np.repeat(np.arange(len(reach)), np.diff(starts)), np.abs(values))
@@ -130,7 +131,7 @@ class BinnedRows:
 
     def joined(self, into: np.ndarray, edges: np.ndarray) -> "BinnedRows":
         """The same rows on wider bins, `into` [bins] says which; their order stays."""
-        offsets, bins, counts = loops.joined(self.offsets, self.bins, self.counts, into.astype(self.bins.dtype))
+        offsets, bins, counts = joins.joined(self.offsets, self.bins, self.counts, into.astype(self.bins.dtype))
         kept = self.largest_offsets, self.largest, self.low, self.high
         return BinnedRows(self.channel, offsets, bins, counts, *kept, edges)
 
@@ -153,7 +154,7 @@ class BinnedRows:
         np.maximum.at(edges[:, 1], wide, self.edges[:, 1])
         order = line, *self.edges[line].T.copy()
         joining = octave.astype(np.int64), (len(self.edges) + wide).astype(self.bins.dtype), fine
-        found = loops.pooled(*self._flat()[:-1], self.channel, channels, most, *order, *joining)
+        found = joins.pooled(*self._flat()[:-1], self.channel, channels, most, *order, *joining)
         return BinnedRows(np.arange(channels), *found, np.concatenate([self.edges, edges]))
 
     @staticmethod

@@ -85,8 +85,8 @@ def place(inputs: WhatIfInputs, settings: WhatIf) -> Placed:
     settings.check()
     if settings.granularity == "token":
         raise SpecError(
-            "one scale a token follows the largest value of that token, which histograms of channels do not tell: choose one "
-            "range a channel or a layer, or measure it by a run."
+            "one scale a token follows the largest value of that token, which histograms of channels do not tell: look at a "
+            "single layer's error, choose one range a channel or a layer, or measure it by a run."
         )
     score = np.where(inputs.count > 0, dispersion_score(inputs.low, inputs.high, inputs.mean_abs), np.nan)
     layers = range(len(inputs.layers))

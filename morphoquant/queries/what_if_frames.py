@@ -91,15 +91,19 @@ def mask_frame(prediction: Prediction) -> pd.DataFrame:
     return frame[["layer", "rank", "channel", "score", "masked", "limit"]]
 
 
-def split_frame(prediction: Prediction, selection: Selection, run: Run | None = None) -> pd.DataFrame:
+def split_frame(sums: pd.DataFrame, selection: Selection, run: Run | None = None) -> pd.DataFrame:
     """Predicted errors of one layer by modality, beside what `run` measured.
+
+    Args:
+        sums: from `queries.what_if.layer_sums` or `queries.what_if_tokens.token_sums`.
+        selection: what they were taken of.
+        run: measured, absent if there is none.
 
     Returns:
         layer, modality, values, sqnr_db, clip_nmse, round_nmse (squared error over signal from clipped and from rounded values),
         clip_share_percent (of the error; null without error), clipped_percent and bypassed_percent (of the values), measured_db
         and difference_db (predicted less measured; null where nothing is measured).
     """
-    sums = layer_sums(prediction, selection)
     frame = sums[["layer", "modality", "values"]].assign(sqnr_db=sqnr_db(sums["signal_sq"], sums["error_sq"]))
     signal = sums["signal_sq"].where(sums["signal_sq"] > 0)
     frame["clip_nmse"] = sums["clip_sq"] / signal
@@ -108,7 +112,7 @@ def split_frame(prediction: Prediction, selection: Selection, run: Run | None = 
     for name in ("clipped", "bypassed"):
         frame[f"{name}_percent"] = 100.0 * sums[name] / sums["values"]
     frame = _with_measured(frame, run, selection)
-    return ordered(frame.astype({"values": np.int64}), selection)
+    return ordered(frame.assign(values=frame["values"].round().astype(np.int64)), selection)
 
 
 def model_frame(prediction: Prediction, selection: Selection, measure: str, run: Run | None = None) -> pd.DataFrame:

@@ -12,6 +12,12 @@ def plain(text: object) -> str:
     return _MARKUP.sub(r"\\\1", str(text).replace("\n", " "))
 
 
+def sentence(error: Exception) -> str:
+    """A user's error as a sentence of a page, with a capital."""
+    text = plain(error)
+    return text[:1].upper() + text[1:]
+
+
 def note(text: str) -> None:
     """A neutral remark: Streamlit's own blue box takes the text modality's blue, which is not readable on dark."""
     with st.container(border=True):

@@ -6,6 +6,7 @@ import pandas as pd
 from morphoquant.core.modality import CONTENT
 from morphoquant.figures.theme import three_digits
 from morphoquant.queries.what_if import Prediction
+from morphoquant.queries.what_if_tokens import KeptTokens
 from morphoquant.store.run_store import Run
 from morphoquant.ui.headline import Figure
 from morphoquant.ui.modality_marks import marked
@@ -45,6 +46,15 @@ def in_words(prediction: Prediction, frame: pd.DataFrame) -> str:
             f"{three_digits(middle)}."
         )
     return plain(" ".join(words))
+
+
+def of_tokens_in_words(tokens: KeptTokens, frame: pd.DataFrame) -> str:
+    """What one scale a token does to the layer, in two sentences."""
+    clipped = float(frame["clipped_percent"] @ frame["values"] / frame["values"].sum())
+    return plain(
+        f"{_share(clipped)} of the values are clipped. Levels follow each token, so that there is no fixed grid to draw; this is "
+        f"predicted from {count(len(tokens.x))} kept tokens, each of which stands for many."
+    )
 
 
 def against(frame: pd.DataFrame, run: Run | None) -> str:

@@ -8,7 +8,7 @@ from morphoquant.store.run_store import Run
 from morphoquant.ui import jobs, launch, session
 from morphoquant.ui.job_panel import job_panel
 from morphoquant.ui.navigate import open_run
-from morphoquant.ui.notes import note, plain, problem
+from morphoquant.ui.notes import note, plain, problem, sentence
 from morphoquant.ui.page import Scene
 
 _USUAL_SAMPLES = 15
@@ -22,7 +22,7 @@ def measuring(scene: Scene, measured: Run | None) -> None:
         try:
             argv = _command(scene)
         except MorphoQuantError as error:
-            note(plain(error))
+            note(sentence(error))
             return
         st.caption(
             "Runs the model with this setting on evaluation samples, in a process of its own. What it measures then stands "

@@ -5,8 +5,10 @@ from pathlib import Path
 import streamlit as st
 
 from morphoquant.core.selection import Selection
+from morphoquant.core.what_if import WhatIf
 from morphoquant.queries.what_if import Prediction, predict
 from morphoquant.queries.what_if_inputs import WhatIfInputs, layer_inputs, model_inputs
+from morphoquant.queries.what_if_tokens import KeptTokens, kept_tokens
 from morphoquant.store.run_store import RunStore
 from morphoquant.ui.layer_figures import group_of
 from morphoquant.ui.page import Scene
@@ -24,6 +26,16 @@ def predicted(scene: Scene) -> Prediction:
     return predict(_layer(*stamp, group_of(scene, scene.address.layer)), scene.address.what_if)
 
 
+def kept(scene: Scene) -> KeptTokens:
+    """The tokens of the chosen layer that the capture keeps.
+
+    Raises:
+        StoreError: none.
+    """
+    run = scene.capture
+    return _tokens(str(scene.store.cache), run.run_id, run.header.finished, group_of(scene, scene.address.layer))
+
+
 def predicted_everywhere(scene: Scene) -> Prediction:
     """What they do to every layer of the chosen part whose histograms are kept.
 
@@ -38,7 +50,16 @@ def predicted_everywhere(scene: Scene) -> Prediction:
 
 @st.cache_resource(max_entries=8, show_spinner="Reading the histograms of this layer")
 def _layer(cache: str, run_id: str, stamp: str | None, group: str) -> WhatIfInputs:
-    return layer_inputs(RunStore(Path(cache)).open(run_id), group)
+    inputs = layer_inputs(RunStore(Path(cache)).open(run_id), group)
+    # Loops that were never run here are compiled now, while the page says that it is busy, not when a slider moves.
+    for settings in (WhatIf(), WhatIf(search=True)):
+        predict(inputs, settings)
+    return inputs
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading the kept tokens of this layer")
+def _tokens(cache: str, run_id: str, stamp: str | None, group: str) -> KeptTokens:
+    return kept_tokens(RunStore(Path(cache)).open(run_id), group)
 
 
 @st.cache_resource(max_entries=1, show_spinner="Reading the histograms of all layers, once")

@@ -2,10 +2,11 @@
 
 from morphoquant.figures.split_bars import split_bars
 from morphoquant.queries.sources import capture_of
-from morphoquant.queries.what_if import predict
+from morphoquant.queries.what_if import layer_sums, predict
 from morphoquant.queries.what_if_frames import split_frame
 from morphoquant.queries.what_if_inputs import layer_inputs
 from morphoquant.queries.what_if_runs import measured_run
+from morphoquant.queries.what_if_tokens import kept_tokens, token_sums
 from morphoquant.queries.worst import worst_layer
 from morphoquant.views.base import VIEWS, View
 
@@ -13,8 +14,13 @@ from morphoquant.views.base import VIEWS, View
 def _query(store, runs, selection):
     capture = capture_of(store, runs)
     layer = selection.layer or worst_layer(capture, selection, with_histogram=True)
-    prediction = predict(layer_inputs(capture, layer), selection.what_if)
-    return split_frame(prediction, selection, measured_run(store, capture, selection.what_if))
+    settings = selection.what_if
+    if settings.granularity == "token":
+        settings.check()
+        sums = token_sums(kept_tokens(capture, layer), settings, selection)
+    else:
+        sums = layer_sums(predict(layer_inputs(capture, layer), settings), selection)
+    return split_frame(sums, selection, measured_run(store, capture, settings))
 
 
 VIEWS.add(

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from fixtures.other_captures import every_second_token, recaptured
 from fixtures.small_runs import SmallRuns
 from streamlit.testing.v1 import AppTest
 
@@ -118,7 +119,7 @@ def test_sigma_and_threshold_change_what_bypasses(cache):
 @pytest.mark.parametrize(
     ("query", "sentence", "runs"),
     [
-        ({"whatif__granularity": "token"}, "which histograms of channels do not tell", True),
+        ({"whatif__granularity": "token"}, "this capture keeps no tokens", True),
         ({"whatif__granularity": "tensor", "whatif__bypass": "yes"}, "choose the granularity channel", False),
         ({"whatif__bypass": "yes", "whatif__clip": "0.5"}, "set the clip ratio to 1, which is dabc", False),
     ],
@@ -145,7 +146,7 @@ def test_a_layer_without_histograms_says_which_have_them(small_runs, tmp_path, m
     # Without a choice the page takes a layer that it can show, and tells how many there are.
     app = opened(all_layers="1", whatif__search="yes")
     assert charts(app) == 4 and "keeps histograms of 1 layer inputs" in said(app)
-    assert "predicted but not measured on it" in said(app)
+    assert "This capture ships without the tokens that the search" in said(app)
 
 
 def test_an_empty_cache_offers_the_demo(tmp_path, monkeypatch):
@@ -153,6 +154,18 @@ def test_an_empty_cache_offers_the_demo(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     app = opened()
     assert not app.error and "python -m morphoquant demo" in said(app)
+
+
+def test_one_range_a_token_is_predicted_from_kept_tokens(small_runs, tmp_path, monkeypatch):
+    recaptured(small_runs, tmp_path, token_sample=every_second_token(LAYER))
+    monkeypatch.setenv("MORPHOQUANT_CACHE", str(tmp_path))
+    monkeypatch.chdir(ROOT)
+    app = opened(layer=LAYER, whatif__granularity="token")
+    assert not app.error and len(app.metric) == 4 and charts(app) == 1
+    assert "kept tokens, each of which stands for many" in said(app)
+    before = value_of(app)
+    setting(app, "select_slider", "bits").set_value(6).run()
+    assert value_of(app) > before + 5
 
 
 def test_every_layer_is_predicted_when_asked_for(cache):

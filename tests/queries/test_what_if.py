@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from fixtures.other_captures import every_second_token, recaptured
 from fixtures.small_model import inputs_of, linears
 from fixtures.small_runs import SmallRuns
 
@@ -20,6 +21,7 @@ from morphoquant.queries.what_if import layer_sums, predict
 from morphoquant.queries.what_if_frames import differences, grid_frame, grid_table, mask_frame, model_frame, split_frame
 from morphoquant.queries.what_if_inputs import layer_inputs, model_inputs
 from morphoquant.queries.what_if_runs import measured_run, method_of, method_text, spec_text
+from morphoquant.queries.what_if_tokens import kept_tokens, token_sums
 from morphoquant.stats.dispersion import dispersion_score, outlier_mask
 from morphoquant.store.run_store import RunStore
 
@@ -54,7 +56,9 @@ def test_a_prediction_is_what_the_rows_give(small_runs, layer, settings):
     reach = np.abs(x).max(0).astype(float)
     reach = settings.clip * (np.full_like(reach, reach.max()) if settings.granularity == "tensor" else reach)
     hat = range_grid(torch.from_numpy(-reach), torch.from_numpy(reach), settings.bits).quantize(torch.from_numpy(x).double())
-    found = split_frame(predict(layer_inputs(small_runs.capture, layer), settings), Selection()).set_index("modality")
+    found = split_frame(
+        layer_sums(predict(layer_inputs(small_runs.capture, layer), settings), Selection()), Selection()
+    ).set_index("modality")
     for modality in CONTENT:
         own = slots == slot(modality, Position.REST)
         error = float(((hat.numpy()[own] - x[own]) ** 2).sum())
@@ -68,16 +72,13 @@ def test_a_prediction_is_what_the_rows_give(small_runs, layer, settings):
 
 def test_values_that_are_known_exactly_are_predicted_exactly(small_runs, tmp_path):
     """A capture whose histograms know every value one by one: nothing is left to spread over bins."""
-    from fixtures.small_runs import _write
-
-    kept = {name: small_runs.capture.table(name).to_pylist() for name in ("layers", "tokens", "channel_stats")}
     x, slots = rows_of(Q2)
     names = {(str(m), str(p)): slot(m, p) for m in Modality for p in Position}
     rows = small_runs.capture.table("histograms", where={"group": Q2}).to_pylist()
     for row in rows:
         values = x[slots == names[row["modality"], row["position"]], row["channel"]]
         row["largest"] = values[np.argsort(-np.abs(values))].tolist()
-    capture = _write(RunStore(tmp_path), small_runs.capture.plan, {**kept, "histograms": rows})
+    capture = recaptured(small_runs, tmp_path, histograms=rows)
     prediction = predict(layer_inputs(capture, Q2), WhatIf(bits=3, bypass=True, lam=0.5, clip=0.8))
     table = grid_table(prediction)
     limit = table["bypass_limit"].fillna(np.inf).to_numpy()
@@ -172,9 +173,11 @@ def test_the_model_at_once_is_near_every_layer_alone(small_runs, settings):
     frame = model_frame(model, Selection(), "sqnr_db").set_index(["layer", "modality"])["value"]
     assert len(model.inputs.layers) == 11 and set(frame.index.get_level_values(0)) == set(model.inputs.layers["layer"])
     for layer in (Q2, DOWN, "model.projector.proj"):
-        alone = split_frame(predict(layer_inputs(small_runs.capture, layer), settings), Selection()).set_index("modality")
+        alone = split_frame(
+            layer_sums(predict(layer_inputs(small_runs.capture, layer), settings), Selection()), Selection()
+        ).set_index("modality")
         for modality, row in alone.iterrows():
-            assert frame[layer, modality] == pytest.approx(row["sqnr_db"], abs=1.0)
+            assert frame[layer, modality] == pytest.approx(row["sqnr_db"], abs=0.4)
 
 
 def test_positions_modalities_and_a_part_of_the_model_narrow_the_answer(small_runs):
@@ -221,6 +224,24 @@ def test_what_histograms_do_not_tell_is_refused_in_words(small_runs, tmp_path):
         model_inputs(run, Selection(component="vision"))
 
 
+def test_one_scale_a_token_is_predicted_from_kept_tokens(small_runs, tmp_path):
+    x, slots = rows_of(Q2)
+    capture = recaptured(small_runs, tmp_path, token_sample=every_second_token(Q2))
+    tokens = kept_tokens(capture, K2)
+    assert tokens.weight.sum() == len(x)
+    settings = WhatIf(bits=4, granularity="token", clip=0.9)
+    found = split_frame(token_sums(tokens, settings, Selection()), Selection()).set_index("modality")
+    rows = x[(slots == slot(Modality.IMAGE, Position.REST))][::2].astype(float)
+    step = 0.9 * np.abs(rows).max(1, keepdims=True) / 7
+    error = (np.clip(np.round(rows / step), -8, 7) * step - rows) ** 2
+    assert found.loc["image", "sqnr_db"] == pytest.approx(10 * np.log10((rows**2).sum() / error.sum()), abs=1e-4)
+    assert found.loc["image", "values"] == 240 * 32 and found.loc["image", "bypassed_percent"] == 0
+    only = token_sums(tokens, settings, Selection(modalities=(Modality.AUDIO,)))
+    assert only["modality"].tolist() == ["audio"]
+    with pytest.raises(StoreError, match="this capture keeps no tokens"):
+        kept_tokens(small_runs.capture, Q2)
+
+
 def test_too_many_histograms_are_refused_with_their_number(small_runs, monkeypatch):
     from morphoquant.queries import what_if_inputs
 
@@ -259,7 +280,7 @@ def test_the_newest_run_of_the_same_setting_stands_beside(small_runs, tmp_path):
     assert run is not None and run.plan.fields["grid"] == "range"
     for other in (WhatIf(bits=5), WhatIf(clip=0.9), WhatIf(granularity="tensor"), BOTH, WhatIf(bypass=True, clip=0.5)):
         assert measured_run(store, capture, other) is None
-    frame = split_frame(predict(layer_inputs(capture, Q2), WhatIf()), Selection(), run)
+    frame = split_frame(layer_sums(predict(layer_inputs(capture, Q2), WhatIf()), Selection()), Selection(), run)
     # The planted run measured symmetric grids, which differ from these by a fifteenth of the range.
     assert frame["difference_db"].abs().max() < 2
     assert (frame["sqnr_db"] - frame["measured_db"] - frame["difference_db"]).abs().max() < 1e-9
