@@ -19,6 +19,7 @@ panel(scene, "grid_placement")
 panel(scene, "alpha_search", on_click=to_layer())
 panel(scene, "codes_used")
 panel(scene, "grid_use", on_click=to_layer())
+st.page_link("pages/what_if.py", label="Try other bits, ranges and a bypass on this layer")
 if st.toggle(
     "Predict this input's SQNR at other bit-widths", key="predict", help="Runs the quantiser over the stored histograms."
 ):

@@ -6,11 +6,15 @@ any exponent and for several grids to choose from. Both are tested against each 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from threading import Lock
 
 import numpy as np
 
 from morphoquant.quant import binned_joins as joins
 from morphoquant.quant import binned_loops as loops
+
+# Two sessions of a page may ask at once; of numba's thread pools, the one that is always there ends the process then.
+_ONE_AT_A_TIME = Lock()
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,7 +178,8 @@ class BinnedRows:
     def errors(self, grids: StaticGrids) -> Sums:
         """Sums of each row on the grid of its channel."""
         codes = float(grids.code_low), float(grids.code_high)
-        return Sums(*loops.errors(*self._flat(), self.channel, grids.step, grids.zero, grids.limit, *codes).T)
+        with _ONE_AT_A_TIME:
+            return Sums(*loops.errors(*self._flat(), self.channel, grids.step, grids.zero, grids.limit, *codes).T)
 
     def objectives(self, grids: StaticGrids, p: float, cosine: bool = False) -> Objectives:
         """Sums of each row on each of the grids of its channel; for pooled rows, one a channel.
@@ -185,7 +190,8 @@ class BinnedRows:
             cosine: whether `cross` and `error_sq` are wanted, which take as long again; without, they hold the largest alone.
         """
         codes = float(grids.code_low), float(grids.code_high)
-        sums, plain = loops.objectives(*self._flat(), grids.step, grids.zero, grids.limit, *codes, float(p), cosine)
+        with _ONE_AT_A_TIME:
+            sums, plain = loops.objectives(*self._flat(), grids.step, grids.zero, grids.limit, *codes, float(p), cosine)
         return Objectives(*np.moveaxis(sums, 1, 0), *plain.T)
 
     def _flat(self) -> tuple[np.ndarray, ...]:

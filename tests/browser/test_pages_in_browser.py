@@ -144,6 +144,21 @@ def test_a_click_on_a_layer_goes_down_to_its_distribution(server, browser):
     page.context.close()
 
 
+def test_a_slider_of_what_if_is_answered_and_is_in_the_link(server, browser):
+    page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+    _open(page, f"{server}/what_if?whatif.bypass=yes")
+    card = page.locator('[data-testid="stMetricValue"]').first
+    card.wait_for(timeout=_SLOW)
+    before = card.inner_text()
+    page.get_by_role("slider").first.focus()
+    page.keyboard.press("ArrowRight")
+    expect(card).not_to_have_text(before, timeout=5_000)
+    _settled(page)
+    assert "whatif.bits=5" in page.url and "whatif.bypass=yes" in page.url
+    _is_clean(page)
+    page.context.close()
+
+
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1920)])
 def test_every_page_opens_clean_and_saves_a_pdf_that_opens(server, browser, scheme, width):
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, accept_downloads=True)

@@ -1,5 +1,10 @@
 """The compiled loops over histograms: against the torch integrals, against direct evaluation, and by hand."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -152,6 +157,27 @@ def test_joined_bins_add_up():
         own, old = (slice(one.offsets[row], one.offsets[row + 1]) for one in (joined, rows))
         total = np.bincount(into[rows.bins[old]], rows.counts[old], 128)
         assert np.array_equal(total[joined.bins[own]], joined.counts[own]) and total.sum() == joined.counts[own].sum()
+
+
+_AT_ONCE = """
+import sys
+sys.path.insert(0, "tests/quant")
+from concurrent.futures import ThreadPoolExecutor
+import numpy as np
+from test_binned_rows import grids_of, histogram, prepared
+rows = prepared(histogram(np.random.default_rng(0).normal(size=(2000, 200)).astype(np.float32)))
+grids = grids_of(np.full(200, 0.3))
+with ThreadPoolExecutor(4) as pool:
+    found = list(pool.map(lambda _: rows.errors(grids).error_sq, range(200)))
+assert all(np.array_equal(one, found[0]) for one in found)
+"""
+
+
+def test_several_sessions_may_ask_at_once():
+    environment = os.environ | {"NUMBA_THREADING_LAYER": "workqueue", "NUMBA_NUM_THREADS": "2", "PYTHONPATH": "."}
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", _AT_ONCE], cwd=root, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
 
 
 def test_a_largest_value_without_its_bin_is_refused():
