@@ -61,7 +61,7 @@ def against(frame: pd.DataFrame, run: Run | None) -> str:
     """How far the prediction is from what was measured, and why it may be, in a sentence or two."""
     found = frame.dropna(subset="difference_db")
     if run is None or found.empty:
-        return plain("No run of this very setting has measured this layer yet: the button at the end of the page starts one.")
+        return plain("No run of this very setting has measured this layer yet; the end of the page tells how to.")
     worst = found.loc[found["difference_db"].abs().idxmax()]
     text = (
         f"Measured by run {run.run_id}: the prediction is off by at most {abs(worst['difference_db']):.2f} dB, on "
@@ -96,7 +96,8 @@ def table(frame: pd.DataFrame) -> pd.DataFrame:
         "bypassed_percent": "values bypassed (%)",
         "values": "values",
     }
-    return frame[list(titles)].rename(columns=titles)
+    told = [name for name in titles if frame[name].notna().any()]
+    return frame[told].rename(columns=titles)
 
 
 def _beside(row) -> str:
