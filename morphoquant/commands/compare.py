@@ -53,6 +53,7 @@ def add(verbs, shared) -> None:
 def run(args) -> None:
     """Prints the comparison."""
     from morphoquant.store.run_store import RunStore
+    from morphoquant.takeaway.choose import kin
 
     store = RunStore(args.cache)
     if args.method and args.runs:
@@ -110,28 +111,6 @@ def _asked(args, store, loaded, captured, pairs) -> list:
         seed=args.seed,
         progress=args.progress,
     )[1:]
-
-
-def kin(store) -> list:
-    """The newest finished quantize run and all that may be compared with it, oldest first.
-
-    Raises:
-        CompareError: there is none.
-    """
-    from morphoquant.queries.compare import comparable
-
-    headers = [entry.header for entry in store.entries() if entry.header]
-    runs = [store.open(h.run_id) for h in headers if h.status == "finished" and h.plan.kind == "quantize"]
-    if not runs:
-        raise CompareError("there is no finished quantize run to compare: make some with: python -m morphoquant quantize.")
-
-    def fits(other) -> bool:
-        try:
-            return bool(comparable([runs[0], other]))
-        except CompareError:
-            return False
-
-    return [other for other in runs if fits(other)][::-1]
 
 
 def show(store, runs: list, form: str, with_first: bool = False) -> None:

@@ -44,6 +44,7 @@ def run(args) -> None:
     from morphoquant.core.what_if import WhatIf
     from morphoquant.figures.paper import export
     from morphoquant.store.run_store import RunStore
+    from morphoquant.takeaway.choose import newest
     from morphoquant.views.base import VIEWS
 
     if args.list:
@@ -53,7 +54,7 @@ def run(args) -> None:
         raise CompareError("export needs a view and a file, for example: python -m morphoquant export layer_error errors.pdf.")
     view = VIEWS[args.view]
     store = RunStore(args.cache)
-    runs = [store.open(name) for name in args.run_ids] or _newest(store, view)
+    runs = [store.open(name) for name in args.run_ids] or newest(store, view)
     selection = Selection(
         layer=args.layer,
         component=args.component,
@@ -67,41 +68,6 @@ def run(args) -> None:
     )
     frame = view.query(store, runs, selection)
     print(export(view.draw(frame, selection), frame, args.file, args.width))
-
-
-def _newest(store, view) -> list:
-    from morphoquant.commands.compare import kin
-    from morphoquant.core.errors import StoreError
-
-    if view.runs == "evaluate":
-        return _evaluations(store, view)
-    if view.runs == "many":
-        return kin(store)[: view.most] if view.most else kin(store)
-    for entry in store.entries():
-        header = entry.header
-        if header and header.status == "finished" and header.plan.kind == view.runs:
-            return [store.open(entry.run_id)]
-    raise StoreError(f"there is no finished {view.runs} run for {view.name!r}: make one with: python -m morphoquant {view.runs}.")
-
-
-def _evaluations(store, view) -> list:
-    """The newest evaluation and all that belong beside it; for a test of two, the newest after what it is set against."""
-    from morphoquant.core.errors import StoreError
-    from morphoquant.queries.evaluations import calibrations, companions, newest_evaluation, with_other_calibrations
-    from morphoquant.queries.paired import baseline_of
-
-    if view.name == "calibration_matrix" and (several := with_other_calibrations(store.entries())):
-        return calibrations(store, store.open(several[0][0].run_id))
-    newest = newest_evaluation(store)
-    found = companions(store, newest)
-    if view.most != 2:
-        return found
-    baseline = baseline_of(newest, found)
-    if baseline is None:
-        raise StoreError(
-            "there is one evaluation only, and nothing to set it against: evaluate a method, or name two with --run."
-        )
-    return [baseline, newest]
 
 
 def _list(views, as_json: bool) -> None:

@@ -11,13 +11,14 @@ import pyarrow.parquet as pq
 
 from morphoquant.core.errors import StoreError, UnknownNameError
 from morphoquant.core.plan import RunPlan
+from morphoquant.store.asking import Asking
 from morphoquant.store.header import RunHeader
 from morphoquant.store.schema import TABLES
 
 Where = Mapping[str, Any]
 
 
-class Run:
+class Run(Asking):
     """A finished, running or failed run, for reading.
 
     Args:
