@@ -15,7 +15,7 @@ from morphoquant.data.speech import RECORDED, SYNTHETIC
 from morphoquant.data.words import DIGIT_WORDS, DIRECTIONS
 
 SPLIT = "evaluation"  # no writer, voice or photograph of which is in training or calibration
-YES_NO = ("yes", "no")
+YES_NO = ("Yes", "No")
 
 # Parts, answer, choices.
 Asked = tuple[tuple[Part, ...], str, tuple[str, ...]]
@@ -67,9 +67,10 @@ def video_order(rng: np.random.Generator, wanted: int) -> Asked:
 def same_digit(rng: np.random.Generator, wanted: int) -> Asked:
     """A spoken digit and a written one, and whether they are the same."""
     said = int(rng.integers(10))
-    written = said if YES_NO[wanted] == "yes" else int((said + rng.integers(1, 10)) % 10)
-    parts = _text("Listen to this:"), _digit_sound(rng, said, SYNTHETIC), _text("Look at this:"), _digit_picture(rng, written)
-    return (*parts, _text(questions.SAME_DIGIT)), YES_NO[wanted], YES_NO
+    written = said if YES_NO[wanted] == "Yes" else int((said + rng.integers(1, 10)) % 10)
+    first, between, last = map(_text, questions.SAME_DIGIT)
+    parts = first, _digit_sound(rng, said, SYNTHETIC), between, _digit_picture(rng, written), last
+    return parts, YES_NO[wanted], YES_NO
 
 
 def picture_recording_video(rng: np.random.Generator, wanted: int) -> Asked:

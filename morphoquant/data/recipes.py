@@ -98,8 +98,8 @@ def audio_and_image(rng: np.random.Generator, split: str) -> Drawn:
     same = rng.random() < 0.5
     label = said if same else int((said + rng.integers(1, 10)) % 10)
     image, written = training.digit_image(rng, split, label=label)
-    parts = _text("Listen to this:"), _audio(sound), _text("Look at this:"), _image(image)
-    return (*parts, _text(questions.SAME_DIGIT)), "yes" if said == written else "no"
+    first, between, last = map(_text, questions.SAME_DIGIT)
+    return (first, _audio(sound), between, _image(image), last), "Yes" if said == written else "No"
 
 
 def video_question(rng: np.random.Generator, split: str) -> Drawn:

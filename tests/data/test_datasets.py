@@ -100,15 +100,15 @@ def test_a_spoken_and_a_written_digit_are_compared_truly(monkeypatch):
     for seed in range(20):
         answers.append(recipes.audio_and_image(np.random.default_rng(seed), "calibration")[1])
         said, written = drawn[-2:]
-        assert answers[-1] == ("yes" if said == written else "no")
-    assert 4 < answers.count("yes") < 16
+        assert answers[-1] == ("Yes" if said == written else "No")
+    assert 4 < answers.count("Yes") < 16
 
 
 def test_the_two_mixtures_draw_what_they_always_drew(name, sixty):
     # Words and sizes only: another release of a library may draw other bytes of the same picture.
     drawn = [[s.id, s.kind, s.answer, *(p.value if isinstance(p.value, str) else p.value.shape for p in s.parts)] for s in sixty]
     digest = hashlib.sha256(json.dumps(drawn).encode()).hexdigest()
-    assert digest[:16] == {"demo-calibration": "b4df1b321531be09", "demo-evaluation": "27615a4130a9ab2a"}[name]
+    assert digest[:16] == {"demo-calibration": "deafb0798622e751", "demo-evaluation": "ba32b99a7f62432a"}[name]
 
 
 @pytest.mark.parametrize("modality", ONE_MODALITY)

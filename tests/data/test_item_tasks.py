@@ -81,7 +81,7 @@ def test_the_answer_is_in_the_medium_that_is_asked_about(monkeypatch):
         assert asked == [item.sample.answer] and len(set(drawn.values())) == 3
     for count in range(1, 9):
         item = draw_items(["same-digit"], count, 0)[-1]
-        assert item.sample.answer == ("yes" if drawn["picture"] == drawn["spoken"] else "no")
+        assert item.sample.answer == ("Yes" if drawn["picture"] == drawn["spoken"] else "No")
 
 
 def test_media_are_those_of_evaluation(monkeypatch):

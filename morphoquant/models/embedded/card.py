@@ -46,8 +46,8 @@ Loss on the answer only, AdamW:
 Handwriting from other writers, 6 other synthetic voices, and one person's voice (asterisk-core-sounds, CC-BY-SA-3.0: ten
 recordings, each drawn many times with other loudness, pauses and noise), none of which was trained on. An answer is right if it
 is given word for word. Shuffled: the same questions over other items' media. Readable: what a small reader (an attention head,
-and likeness to the words' embeddings) got from the connectors' tokens before the language model was brought in,
-about the best that it can do with them.
+and likeness to the words' embeddings) got from the connectors' tokens before the language model was brought in: a little less
+than they hold.
 
 | question | right | shuffled | chance | questions | readable |
 | --- | --- | --- | --- | --- | --- |

@@ -116,8 +116,8 @@ def _same(rng, answers):
         same = answers["image"][picture] == answers["audio"][sound]
         if same == wanted:
             break
-    parts = ("Listen to this:", ("audio", sound), "Look at this:", ("image", picture))
-    return (*parts, "Is the spoken digit the one in the picture?"), "yes" if same else "no"
+    first, between, last = questions.SAME_DIGIT
+    return (first, ("audio", sound), between, ("image", picture), last), "Yes" if same else "No"
 
 
 def _everything(rng, answers):
@@ -133,27 +133,27 @@ def _everything(rng, answers):
 
 
 TASKS: dict[str, Task] = {
-    "image": Task("which handwritten digit a picture shows", 0.24, 0.1, ("image",), _asks("image", questions.DIGIT_IN_PICTURE)),
+    "image": Task("which handwritten digit a picture shows", 0.30, 0.1, ("image",), _asks("image", questions.DIGIT_IN_PICTURE)),
     "two-digits": Task(
         "which two digits a picture shows, from left to right",
-        0.14,
+        0.09,
         0.01,
         ("two-digits",),
         _asks("two-digits", questions.DIGITS_IN_PICTURE, after=False),
     ),
-    "audio": Task("which digit is spoken", 0.12, 0.1, ("audio",), _asks("audio", questions.DIGIT_SPOKEN)),
-    "video": Task("which digit moves through a video", 0.12, 0.1, ("video",), _asks("video", questions.DIGIT_IN_VIDEO)),
-    "motion": Task("where to it moves", 0.06, 0.25, ("motion",), _asks("motion", questions.MOTION_IN_VIDEO)),
+    "audio": Task("which digit is spoken", 0.04, 0.1, ("audio",), _asks("audio", questions.DIGIT_SPOKEN)),
+    "video": Task("which digit moves through a video", 0.13, 0.1, ("video",), _asks("video", questions.DIGIT_IN_VIDEO)),
+    "motion": Task("where to it moves", 0.05, 0.25, ("motion",), _asks("motion", questions.MOTION_IN_VIDEO)),
     "sequence": Task(
         "which two digits a video shows, one after the other",
-        0.16,
+        0.13,
         0.01,
         ("sequence",),
         _asks("sequence", questions.DIGITS_IN_VIDEO),
     ),
-    "same": Task("whether a spoken and a written digit agree", 0.08, 0.5, ("audio", "image"), _same),
+    "same": Task("whether a spoken and a written digit agree", 0.12, 0.5, ("audio", "image"), _same),
     "everything": Task(
-        "about one of a picture, a recording and a video in one turn", 0.08, 0.1, ("image", "audio", "video"), _everything
+        "about one of a picture, a recording and a video in one turn", 0.14, 0.1, ("image", "audio", "video"), _everything
     ),
 }
 

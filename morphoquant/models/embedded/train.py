@@ -146,6 +146,7 @@ def train(
     readers = [json.loads(line).get("held_out") for line in log.read_text(encoding="utf-8").splitlines()]
     summary = {
         "recipe": asdict(recipe),
+        "shares": {name: task.weight for name, task in recipe.asked.items()},
         "device": device,
         "steps": done,
         "seconds": round(spent),

@@ -144,8 +144,8 @@ def test_yes_and_no_are_equally_often_right():
     turns = [TASKS["same"].make(rng, answers) for _ in range(400)]
     for parts, answer in turns:
         picked = {pool: answers[pool][index] for pool, index in (part for part in parts if not isinstance(part, str))}
-        assert (picked["audio"] == picked["image"]) == (answer == "yes")
-    assert 0.4 < sum(answer == "yes" for _, answer in turns) / 400 < 0.6
+        assert (picked["audio"] == picked["image"]) == (answer == "Yes")
+    assert 0.4 < sum(answer == "Yes" for _, answer in turns) / 400 < 0.6
 
 
 @pytest.mark.parametrize("harm", ["cut", "foreign"])
