@@ -20,6 +20,7 @@ st.navigation(
         st.Page("pages/calibration.py", title="Calibration"),
         st.Page("pages/sensitivity.py", title="Sensitivity"),
         st.Page("pages/published.py", title="Published"),
+        st.Page("pages/take_away.py", title="Take away"),
         st.Page("pages/new_run.py", title="New run"),
     ],
     position="top",

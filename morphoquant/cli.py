@@ -7,6 +7,7 @@ from pathlib import Path
 
 from morphoquant import __version__
 from morphoquant.commands import (
+    bundle,
     capture,
     compare,
     dashboard,
@@ -21,7 +22,7 @@ from morphoquant.commands import (
 )
 from morphoquant.core.errors import MorphoQuantError
 
-VERBS = (demo, capture, quantize, evaluate, sensitivity, compare, export, methods, runs, dashboard)
+VERBS = (demo, capture, quantize, evaluate, sensitivity, compare, export, bundle, methods, runs, dashboard)
 CACHE = "MORPHOQUANT_CACHE"
 
 

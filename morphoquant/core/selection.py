@@ -1,6 +1,6 @@
 """Selection: what of a run a view looks at. One frozen value, so that it is a link, a cache key and a caption."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 from morphoquant.core.modality import Modality, Position
 from morphoquant.core.what_if import WhatIf
@@ -31,3 +31,11 @@ class Selection:
     measure: str | None = None
     subjects: tuple[str, ...] = ()
     what_if: WhatIf = WhatIf()
+
+
+def narrow(selection: Selection, takes: frozenset[str]) -> Selection:
+    """`selection` with every field that is not in `takes` at its default."""
+    blank = Selection()
+    return replace(
+        selection, **{field.name: getattr(blank, field.name) for field in fields(Selection) if field.name not in takes}
+    )

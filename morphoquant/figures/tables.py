@@ -2,24 +2,8 @@
 
 import pandas as pd
 
+from morphoquant.figures.latex import escaped
 from morphoquant.figures.theme import three_digits
-
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
-}
 
 
 def to_csv(frame: pd.DataFrame) -> str:
@@ -61,5 +45,5 @@ def _is_number(column: pd.Series) -> bool:
 
 
 def _escaped(text: str) -> str:
-    text = "".join(_LATEX.get(letter, letter) for letter in text.replace("\n", " "))
+    text = escaped(text)
     return f"{{}}{text}" if text.startswith("[") else text

@@ -1,12 +1,13 @@
 """A figure that was asked for, and its answer: the frame and the figure, as the dashboard shows them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import pandas as pd
 import plotly.graph_objects as go
 
 from morphoquant.core.errors import CompareError, StoreError
-from morphoquant.core.selection import Selection
+from morphoquant.core.selection import Selection, narrow
 from morphoquant.queries.sources import capture_of
 from morphoquant.queries.worst import worst_layer
 from morphoquant.store.run import Run
@@ -33,12 +34,17 @@ class Asked:
     width: str = "single"
 
 
+def asked_of(view: View, runs: Iterable[Run], selection: Selection, width: str = "single") -> Asked:
+    """The question with only those filters that `view` takes, so that equal figures are equal questions."""
+    return Asked(view.name, tuple(run.run_id for run in runs), narrow(selection, view.takes), width)
+
+
 @dataclass(frozen=True)
 class Answer:
     """What was asked for.
 
     Attributes:
-        asked: as asked, with the layer that was looked at where none was named.
+        asked: as asked, with only those filters that the view takes, and with the layer where none was named.
         view: the view.
         runs: the runs it was put to.
         frame: the data.
@@ -63,7 +69,7 @@ def answer(store: RunStore, asked: Asked) -> Answer:
     view = VIEWS[asked.view]
     runs = [store.open(run_id) for run_id in asked.runs]
     check_runs(view, runs)
-    asked = replace(asked, selection=at_layer(store, view, runs, asked.selection))
+    asked = replace(asked, selection=at_layer(store, view, runs, narrow(asked.selection, view.takes)))
     frame = view.query(store, runs, asked.selection)
     if frame.empty:
         raise StoreError(
@@ -75,14 +81,14 @@ def answer(store: RunStore, asked: Asked) -> Answer:
 def check_runs(view: View, runs: list[Run]) -> None:
     """Raises StoreError or CompareError if `view` cannot be asked of `runs`."""
     if not runs:
-        raise StoreError(f"view {view.name!r} has no run to show: name one, or make one first.")
+        raise StoreError(f"{view.name!r} has no run to show: name one, or make one first.")
     for run in runs:
         if not fits(view, run):
             raise StoreError(
-                f"view {view.name!r} shows {kind(view)} runs and {run.run_id!r} is a {run.plan.kind} run: name a {kind(view)} run."
+                f"{view.name!r} shows {kind(view)} runs and {run.run_id!r} is a {run.plan.kind} run: name a {kind(view)} run."
             )
     if view.most and len(runs) > view.most:
-        raise CompareError(f"view {view.name!r} takes {view.most} run{'s' * (view.most > 1)} at most, {len(runs)} are named.")
+        raise CompareError(f"{view.name!r} takes {view.most} run{'s' * (view.most > 1)} at most, {len(runs)} are named.")
 
 
 def fits(view: View, run: Run) -> bool:

@@ -64,14 +64,32 @@ def kin(store: RunStore, of: Run | None = None) -> list[Run]:
     return [other for other in runs if fit(other)][::-1]
 
 
+def of_run(store: RunStore, run: Run, view: View) -> list[Run]:
+    """The runs that `view` is put to where one run is told of as a whole: its capture, itself, or itself with its like.
+
+    Raises:
+        UnknownNameError: its capture is not in the cache.
+        StoreError: nothing to set it against.
+    """
+    if view.runs == "capture" and run.plan.kind != "capture":
+        return [store.open(str(run.plan.capture))]
+    return beside(store, run, view)
+
+
 def beside(store: RunStore, run: Run, view: View) -> list[Run]:
-    """`run` with all that may stand beside it in `view`; of a view of two, what it is set against comes first."""
+    """`run` with all that may stand beside it in `view`; in a view of two plain rounding comes first."""
     if run.plan.kind == "quantize" and view.runs == "many":
         others = kin(store, run)
-        return others if view.most is None else [*[other for other in others if other.run_id != run.run_id][: view.most - 1], run]
+        return others if view.most is None else [*_rounding(run, others), run]
     if run.plan.kind == "evaluate" and view.runs == "evaluate":
         return _beside_evaluation(store, run, view)
     return [run]
+
+
+def _rounding(run: Run, others: list[Run]) -> list[Run]:
+    """Plain rounding at the spec of `run`, if it is there and another run."""
+    found = [other for other in others if other.plan.method == "rtn" and other.plan.spec == run.plan.spec]
+    return [other for other in found if other.run_id != run.run_id][:1]
 
 
 def _evaluations(store: RunStore, view: View) -> list[Run]:

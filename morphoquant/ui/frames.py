@@ -1,12 +1,12 @@
 """Frames and facts of runs, read once and kept: keyed by the view, the runs and only those filters that the view takes."""
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import streamlit as st
 
-from morphoquant.core.selection import Selection
+from morphoquant.core.selection import Selection, narrow
 from morphoquant.store.run_store import Run, RunStore
 from morphoquant.views.base import VIEWS
 
@@ -14,21 +14,13 @@ _KEPT = 96
 
 
 def view_frame(store: RunStore, view: str, runs: list[Run], selection: Selection) -> pd.DataFrame:
-    """The answer of `view`; see `View.query` for what it raises."""
+    """The answer of `view`; see `View.query` for what it raises. Filters that it does not take cost no second reading."""
     return _view_frame(str(store.cache), view, _stamps(runs), narrow(selection, VIEWS[view].takes))
 
 
 def run_table(store: RunStore, run: Run, table: str) -> pd.DataFrame:
     """A small table of one run ("layers" or "tokens")."""
     return _run_table(str(store.cache), *_stamps([run])[0], table)
-
-
-def narrow(selection: Selection, takes: frozenset[str]) -> Selection:
-    """`selection` with every field that is not in `takes` at its default, so that other filters cost no second reading."""
-    blank = Selection()
-    return replace(
-        selection, **{field.name: getattr(blank, field.name) for field in fields(Selection) if field.name not in takes}
-    )
 
 
 def _stamps(runs: list[Run]) -> tuple[tuple[str, str | None], ...]:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from morphoquant.core.modality import CONTENT, MODALITIES, Position
 from morphoquant.figures.theme import three_digits
-from morphoquant.store.header import RunHeader
+from morphoquant.takeaway.facts import provenance
 from morphoquant.ui import frames
 from morphoquant.ui.headline import Figure, headline
 from morphoquant.ui.modality_marks import marked
@@ -72,17 +72,6 @@ def facts(scene: Scene) -> None:
         table_panel(provenance(header), f"plan-{header.run_id}", "provenance")
 
 
-def provenance(header: RunHeader) -> pd.DataFrame:
-    """The plan and the summary of a run as rows of (what, value)."""
-    plan = header.plan
-    rows = [("run", header.run_id), ("started", when(header.created)), ("finished", when(header.finished)), ("code", plan.code)]
-    rows += [(f"model {key}", _text(value)) for key, value in plan.model.items()]
-    rows += [(f"data {key}", _text(value)) for key, value in plan.data.items()]
-    rows += [(f"option {key}", _text(value)) for key, value in plan.options.items()]
-    rows += [("seed", str(plan.seed)), *((key, _text(value)) for key, value in header.summary.items())]
-    return pd.DataFrame(rows, columns=["what", "value"])
-
-
 def _largest(scene: Scene, positions: tuple[Position, ...]) -> pd.Series:
     """The layer input and modality with the largest magnitude."""
     selection = frames.with_fields(scene.selection("depth_profile"), measure="absmax", positions=positions)
@@ -114,14 +103,6 @@ def _kept(scene: Scene) -> str:
         if kept == all_inputs
         else f" It keeps the histograms of {kept} of its {all_inputs} layer inputs; all other numbers are whole."
     )
-
-
-def _text(value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{key}: {_text(inner)}" for key, inner in value.items())
-    if isinstance(value, (list, tuple)):
-        return ", ".join(_text(inner) for inner in value)
-    return three_digits(value) if isinstance(value, float) else str(value)
 
 
 def _demoted(markdown: str) -> str:

@@ -1,6 +1,7 @@
 """The figure panel: title, one line on how to read it, chart, and its export. Every figure of the dashboard stands in one."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 import pandas as pd
@@ -11,9 +12,11 @@ from morphoquant.core.errors import MorphoQuantError
 from morphoquant.core.layers import short_name
 from morphoquant.core.selection import Selection
 from morphoquant.store.run_store import Run, RunStore
+from morphoquant.takeaway.asked import Asked, asked_of
 from morphoquant.ui import session
 from morphoquant.ui.address import Address
 from morphoquant.ui.frames import view_frame
+from morphoquant.ui.kept_figures import keep, kept
 from morphoquant.ui.notes import note, plain
 from morphoquant.ui.saving import save_buttons
 from morphoquant.views.base import VIEWS, View
@@ -76,7 +79,7 @@ def panel(
         _chart(figure, key, on_click)
         st.caption(view.how_to_read)
         with export, st.popover("Save", width="stretch"):
-            _export(figure, frame, _file_name(scene, view), key)
+            _export(figure, frame, _file_name(scene, view), key, asked_of(view, scene.inputs(view), selection))
     return frame
 
 
@@ -119,10 +122,12 @@ def _measure(scene: Looked, view: View, key: str) -> None:
 
 
 @st.fragment
-def _export(figure: go.Figure, frame: pd.DataFrame, name: str, key: str) -> None:
+def _export(figure: go.Figure, frame: pd.DataFrame, name: str, key: str, asked: Asked) -> None:
     width = st.radio("Width of PDF, SVG and PNG", list(_WIDTHS), format_func=_WIDTHS.__getitem__, key=f"width_{key}")
     st.caption("Figure for a paper, figure for a browser, data")
     save_buttons(figure, frame, name, key, (".pdf", ".svg", ".png", ".html", ".csv", ".md", ".tex"), width)
+    st.button("Put into the bundle", key=f"keep_{key}", on_click=keep, args=(replace(asked, width=width),))
+    st.caption(f"{len(kept())} in the bundle; the page Take away makes it.")
 
 
 def _file_name(scene: Looked, view: View) -> str:

@@ -1,0 +1,19 @@
+"""Take away: the bundle of figures and tables for a paper."""
+
+import streamlit as st
+
+from morphoquant.ui import session
+from morphoquant.ui.page import sentences, title
+from morphoquant.ui.take_away import bundle_made, figures_kept, tables_chosen
+
+title("What do you take away?")
+with sentences():
+    store, address = session.store(), session.address()
+    st.markdown("**A bundle for a paper**")
+    st.caption(
+        "One zip: figures as PDF in the width of a column, tables as LaTeX, the data of both as CSV, a LaTeX file that compiles "
+        "with them, and a note on where every number comes from."
+    )
+    figures_kept(store)
+    bundle_made(store, tables_chosen(store))
+session.go(address)

@@ -1,0 +1,78 @@
+"""The bundle in the dashboard: put together where figures are seen, changed and made on its own page."""
+
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+from fixtures.small_runs import SmallRuns
+from streamlit.testing.v1 import AppTest
+
+ROOT = Path(__file__).parents[2]
+LAYER = "model.language_model.layers.1.mlp.down_proj"
+
+
+@pytest.fixture
+def app(small_runs: SmallRuns, monkeypatch) -> AppTest:
+    monkeypatch.setenv("MORPHOQUANT_CACHE", str(small_runs.store.cache))
+    monkeypatch.chdir(ROOT)
+    return AppTest.from_file(ROOT / "app.py", default_timeout=60).run()
+
+
+def at(app: AppTest, page: str, **query) -> AppTest:
+    app.switch_page(f"pages/{page}.py")
+    app.query_params.update(query)
+    return app.run()
+
+
+def with_figures(app: AppTest) -> AppTest:
+    app = at(app, "distribution", layer=LAYER, modality=["audio"])
+    app.radio(key="width_channel_ranges").set_value("double").run()
+    app.button(key="keep_channel_ranges").click().run()
+    app = at(app, "layer_error")
+    app.button(key="keep_layer_error").click().run()
+    assert not app.exception
+    return at(app, "take_away")
+
+
+def rows(app: AppTest) -> list[str]:
+    return [element.value for element in app.markdown if element.value[:2] in ("1.", "2.")]
+
+
+def test_an_empty_bundle_says_how_to_fill_it(app):
+    app = at(app, "take_away")
+    assert not app.exception and not app.error
+    assert any("No figure is in the bundle yet" in element.value for element in app.markdown)
+    assert app.button(key="make_bundle").disabled
+
+
+def test_figures_seen_are_put_in_and_made(app, small_runs):
+    app = with_figures(app)
+    assert rows(app) == ["1. **Channel ranges**", "2. **Layer error**"]
+    app.multiselect(key="bundle_tables").set_value(["methods"]).run()
+    app.button(key="make_bundle").click().run()
+    assert not app.exception and not app.error
+    data = app.session_state["morphoquant.made"][1]
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        ranges, error, table = json.loads(archive.read("provenance.json"))["entries"]
+    assert f"--layer {LAYER}" in ranges["command"] and "--modality audio" in ranges["command"] and "double" in ranges["command"]
+    assert len(error["runs"]) == 2 and table["files"][0] == "tables/01-methods.tex"
+    assert app.get("download_button")
+
+
+def test_what_is_made_is_offered_only_while_it_is_what_the_list_says(app):
+    app = with_figures(app)
+    app.button(key="make_bundle").click().run()
+    assert app.get("download_button")
+    next(button for button in app.button if button.label == "Remove").click().run()
+    assert rows(app) == ["1. **Layer error**"] and not app.get("download_button")
+
+
+def test_figures_move_up_and_a_figure_is_in_once(app):
+    app = with_figures(app)
+    [button for button in app.button if button.label == "Up"][1].click().run()
+    assert rows(app) == ["1. **Layer error**", "2. **Channel ranges**"]
+    app = at(app, "layer_error")
+    app.button(key="keep_layer_error").click().run()
+    assert rows(at(app, "take_away")) == ["1. **Layer error**", "2. **Channel ranges**"]
