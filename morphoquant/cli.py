@@ -14,6 +14,7 @@ from morphoquant.commands import (
     demo,
     evaluate,
     export,
+    findings,
     methods,
     progress,
     quantize,
@@ -22,7 +23,7 @@ from morphoquant.commands import (
 )
 from morphoquant.core.errors import MorphoQuantError
 
-VERBS = (demo, capture, quantize, evaluate, sensitivity, compare, export, bundle, methods, runs, dashboard)
+VERBS = (demo, capture, quantize, evaluate, sensitivity, compare, findings, export, bundle, methods, runs, dashboard)
 CACHE = "MORPHOQUANT_CACHE"
 
 

@@ -13,7 +13,7 @@ FLOORS = {
     "core": 0,
     **dict.fromkeys(["quant", "stats", "metrics", "store", "data"], 1),
     **dict.fromkeys(["models", "methods", "queries", "figures"], 2),
-    **dict.fromkeys(["hooks", "views"], 3),
+    **dict.fromkeys(["hooks", "views", "findings"], 3),
     **dict.fromkeys(["runs", "takeaway"], 4),
     **dict.fromkeys(["ui", "commands", "cli", "__main__", "handover"], 5),
 }
@@ -66,7 +66,7 @@ def test_no_relative_imports():
     assert relative == []
 
 
-@pytest.mark.parametrize("package", ["core", "store", "data", "queries", "figures", "views", "takeaway", "ui"])
+@pytest.mark.parametrize("package", ["core", "store", "data", "queries", "figures", "views", "findings", "takeaway", "ui"])
 def test_looking_at_a_run_imports_no_torch(package):
     modules = [
         ".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for p in (PACKAGE / package).rglob("*.py")

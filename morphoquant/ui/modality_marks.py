@@ -11,8 +11,12 @@ _COLOURS = {Modality.TEXT: "blue", Modality.IMAGE: "orange", Modality.AUDIO: "gr
 
 def marked(modality: str, value: str = "") -> str:
     """ "text" -> ":blue[■] text", with its value if given, never broken over two lines; special and unknown tokens are grey."""
-    mark = f":{_COLOURS.get(Modality(modality), 'gray')}[■]"
-    return "\u00a0".join(part for part in (mark, modality, value) if part)
+    return "\u00a0".join(part for part in (mark(modality), modality, value) if part)
+
+
+def mark(modality: str) -> str:
+    """The square in the modality's colour alone, for a sentence that names the modality itself."""
+    return f":{_COLOURS.get(Modality(modality), 'gray')}[■]"
 
 
 def marked_subject(subject: str) -> str:

@@ -6,7 +6,7 @@ from importlib.resources import files
 import pandas as pd
 import streamlit as st
 
-from morphoquant.core.modality import CONTENT, MODALITIES, Position
+from morphoquant.core.modality import MODALITIES, Position
 from morphoquant.figures.theme import three_digits
 from morphoquant.takeaway.facts import provenance
 from morphoquant.ui import frames
@@ -45,17 +45,6 @@ def figures(scene: Scene) -> None:
             ),
         ]
     )
-
-
-def coverage(scene: Scene) -> None:
-    """Says which modalities the data did not hold: their absence from a chart is no result."""
-    tokens = frames.run_table(scene.store, scene.capture, "tokens")
-    seen = set(tokens.loc[tokens["count"] > 0, "modality"])
-    missing = [str(modality) for modality in CONTENT if modality not in seen]
-    if missing:
-        st.warning(f"No {' and no '.join(missing)} token was captured: nothing here says how the model treats them.")
-    if "unknown" in seen:
-        st.warning("Some tokens have no known modality and are shown as unknown: the model's family needs an adapter.")
 
 
 def facts(scene: Scene) -> None:

@@ -1,0 +1,88 @@
+"""Evidence: what the rules look at. Plain frames, so that a rule can be tried on numbers written by hand."""
+
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+PLACE = ["layer", "label", "component", "role", "block", "order"]
+INPUT_COLUMNS = [*PLACE, "modality", "position", "tokens", "not_finite", "width", "absmax", "channel", "median_absmax"]
+ERROR_COLUMNS = [
+    *PLACE,
+    "modality",
+    "tap",
+    "source",
+    "tokens",
+    "width",
+    "signal_sq",
+    "error_sq",
+    "clip_sq",
+    "round_sq",
+    "bypassed",
+    "db",
+]
+CHANNEL_COLUMNS = ["layer", "modality", "channel", "signal_sq", "clip_sq", "round_sq"]
+TOKEN_COLUMNS = ["modality", "tokens"]
+
+
+def blank(columns: list[str]) -> pd.DataFrame:
+    """A frame without rows: nothing is known."""
+    return pd.DataFrame(columns=columns)
+
+
+@dataclass(frozen=True)
+class Other:
+    """A run that may be compared with the one looked at.
+
+    Attributes:
+        run: its identifier.
+        label: its method and spec.
+        errors: as `Evidence.errors`.
+    """
+
+    run: str
+    label: str
+    errors: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A capture, and one quantize run fitted to it if there is one.
+
+    Attributes:
+        capture: identifier of the capture.
+        tokens: the model's input tokens in the capture, all position classes: modality, tokens.
+        inputs: `queries.inputs.layer_inputs` of the capture.
+        run: identifier of the quantize run, absent if none is looked at.
+        label: its method and spec.
+        bits: bit-width of its activations, absent if they are not quantised to 8 bits or fewer.
+        measured: the run's input tokens, as `tokens`.
+        errors: content modalities without first tokens, a row for each (layer, modality, tap, source): sums of squares, values
+            that bypassed the grid, and db (SQNR). Inputs stand under the first linear of their group.
+        channels: of inputs whose grid use the run keeps, a row a channel and modality: signal, clipped and rounded error.
+        groups: layer -> first linear that shares its input.
+        others: runs that may be compared and have the same bit-widths.
+    """
+
+    capture: str
+    tokens: pd.DataFrame = field(default_factory=lambda: blank(TOKEN_COLUMNS))
+    inputs: pd.DataFrame = field(default_factory=lambda: blank(INPUT_COLUMNS))
+    run: str | None = None
+    label: str = ""
+    bits: int | None = None
+    measured: pd.DataFrame = field(default_factory=lambda: blank(TOKEN_COLUMNS))
+    errors: pd.DataFrame = field(default_factory=lambda: blank(ERROR_COLUMNS))
+    channels: pd.DataFrame = field(default_factory=lambda: blank(CHANNEL_COLUMNS))
+    groups: dict[str, str] = field(default_factory=dict)
+    others: tuple[Other, ...] = ()
+
+    def errors_of(self, tap: str, source: str | None = None) -> pd.DataFrame:
+        """Rows of one tap ("input" or "output") and source, absent for "both", else "activation", else "weight"."""
+        return error_rows(self.errors, tap, source)
+
+
+def error_rows(errors: pd.DataFrame, tap: str, source: str | None = None) -> pd.DataFrame:
+    """Rows of `errors` of one tap and source; see `Evidence.errors_of`."""
+    rows = errors[errors["tap"] == tap]
+    present = set(rows["source"])
+    source = source or next((name for name in ("both", "activation", "weight") if name in present), None)
+    return rows[rows["source"] == source]

@@ -1,0 +1,131 @@
+"""Reads the evidence of a capture and a quantize run from the store."""
+
+import pandas as pd
+
+from morphoquant.core.errors import CompareError, StoreError
+from morphoquant.core.modality import CONTENT
+from morphoquant.core.selection import Selection
+from morphoquant.core.spec import QuantSpec
+from morphoquant.findings.evidence import CHANNEL_COLUMNS, ERROR_COLUMNS, TOKEN_COLUMNS, Evidence, Other, blank
+from morphoquant.queries.compare import comparable, run_labels
+from morphoquant.queries.decibels import sqnr_db, summed
+from morphoquant.queries.errors import SOURCES, error_sums
+from morphoquant.queries.inputs import layer_inputs
+from morphoquant.queries.layers import all_layers
+from morphoquant.store.run import Run
+from morphoquant.store.run_store import RunStore
+
+_LOOKED_AT = Selection(modalities=CONTENT)
+
+
+def fitted_to(store: RunStore, capture: str) -> list[Run]:
+    """Finished quantize runs of a capture, newest first."""
+    headers = [entry.header for entry in store.entries() if entry.header and entry.header.status == "finished"]
+    return [store.open(one.run_id) for one in headers if one.plan.kind == "quantize" and one.plan.capture == capture]
+
+
+def looked_at_first(runs: list[Run]) -> Run | None:
+    """The run to begin with: plain rounding with fixed ranges, since the others are what mends it; else the newest."""
+
+    def rank(run: Run) -> tuple[bool, bool]:
+        return run.plan.method != "rtn", not run.has("grids")
+
+    return min(runs, key=rank, default=None)
+
+
+def subject(store: RunStore, named: str | None) -> tuple[Run, Run | None]:
+    """The capture and the quantize run that findings are about.
+
+    Args:
+        store: the run folders.
+        named: a quantize run, or a capture to look at it alone; absent for the newest capture with quantize runs, else the
+            newest one, and `looked_at_first` of its runs.
+
+    Raises:
+        StoreError: there is no capture, or the run is of another kind.
+        UnknownNameError: no such run, or a quantize run whose capture is not there.
+    """
+    if named is not None:
+        run = store.open(named)
+        if run.plan.kind == "capture":
+            return run, None
+        if run.plan.kind != "quantize":
+            raise StoreError(f"run {named!r} is of kind {run.plan.kind}: findings are about a capture or a quantize run.")
+        return store.open(str(run.plan.capture)), run
+    headers = [entry.header for entry in store.entries() if entry.header and entry.header.status == "finished"]
+    captures = [one.run_id for one in headers if one.plan.kind == "capture"]
+    if not captures:
+        raise StoreError("there is no finished capture to look at: make one with: python -m morphoquant capture.")
+    capture = next((name for name in captures if fitted_to(store, name)), captures[0])
+    return store.open(capture), looked_at_first(fitted_to(store, capture))
+
+
+def gather(store: RunStore, capture: Run, run: Run | None, inputs: pd.DataFrame | None = None) -> Evidence:
+    """Reads what the rules look at.
+
+    Args:
+        store: where other runs are looked for.
+        capture: a finished capture.
+        run: a finished quantize run fitted to it, absent to look at the capture alone.
+        inputs: `layer_inputs` of the capture, if it was read before.
+    """
+    inputs = layer_inputs(capture) if inputs is None else inputs
+    if run is None:
+        return Evidence(capture.run_id, tokens=_tokens(capture), inputs=inputs)
+    others = [other for other in fitted_to(store, capture.run_id) if _alike(run, other)]
+    label, *labels = run_labels([run, *others])
+    layers = all_layers(run)
+    bits = QuantSpec.parse(run.plan.spec).a_bits
+    return Evidence(
+        capture=capture.run_id,
+        tokens=_tokens(capture),
+        inputs=inputs,
+        run=run.run_id,
+        label=label,
+        bits=bits if bits <= 8 else None,
+        measured=_tokens(run),
+        errors=_errors(run),
+        channels=_channels(run),
+        groups=dict(zip(layers["layer"], layers["group"], strict=True)),
+        others=tuple(Other(other.run_id, name, _errors(other)) for other, name in zip(others, labels, strict=True)),
+    )
+
+
+def _alike(run: Run, other: Run) -> bool:
+    """Whether `other` may be compared with `run` and has its bit-widths: more bits are no advice."""
+    if other.run_id == run.run_id:
+        return False
+    one, two = (QuantSpec.parse(each.plan.spec) for each in (run, other))
+    if (one.w_bits, one.a_bits) != (two.w_bits, two.a_bits):
+        return False
+    try:
+        return bool(comparable([run, other]))
+    except CompareError:
+        return False
+
+
+def _tokens(run: Run) -> pd.DataFrame:
+    frame = run.frame("tokens", ["modality", "count"]).rename(columns={"count": "tokens"})
+    return frame.groupby("modality", sort=False)["tokens"].sum().reset_index()[TOKEN_COLUMNS]
+
+
+def _errors(run: Run) -> pd.DataFrame:
+    parts = []
+    for tap in ("input", "output"):
+        for source in SOURCES:
+            try:
+                sums = error_sums(run, _LOOKED_AT, tap, source)
+            except StoreError:
+                continue  # a run measures only what it quantises
+            parts.append(sums.assign(tap=tap, db=sqnr_db(sums["signal_sq"], sums["error_sq"])))
+    return pd.concat(parts, ignore_index=True)[ERROR_COLUMNS] if parts else blank(ERROR_COLUMNS)
+
+
+def _channels(run: Run) -> pd.DataFrame:
+    if not run.has("grid_use"):
+        return blank(CHANNEL_COLUMNS)
+    where = {"modality": list(map(str, CONTENT)), "position": ["rest"]}
+    columns = ["group", "modality", "channel", "count", "signal_sq", "clip_sq", "round_sq"]
+    frame = run.table("grid_use", columns, where).unify_dictionaries().to_pandas()
+    frame = summed(frame[frame["count"] > 0], ["group", "modality", "channel"], columns[4:])
+    return frame.rename(columns={"group": "layer"}).astype({"layer": str, "modality": str})[CHANNEL_COLUMNS]
