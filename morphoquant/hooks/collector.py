@@ -1,9 +1,31 @@
-"""Collector: the observer that fills one ChannelStats for each shared input."""
+"""Collector: the observer that fills one ChannelStats for each shared input.
 
+Counting a few rows costs more a value than counting many: a channel's histogram has a thousand counters, and rows that come
+alone find few of them in the cache (measured, one core, five slots: 12 ns a value for 94 rows, 6.7 for 376, 4.7 for 752, 3.6
+for 1504). So rows wait until there are `GATHERED` of them, in one buffer for each input, at 4 bytes a value.
+"""
+
+from dataclasses import dataclass, field
+
+import torch
 from torch import Tensor, nn
 
 from morphoquant.stats.arrangement import Arrangement, arrange
 from morphoquant.stats.channel_stats import ChannelStats
+
+GATHERED = 1024
+
+# Labels of the rows of one update: slots and keys of each batch that they come from.
+_Labels = tuple[tuple[Tensor, Tensor], ...]
+
+
+@dataclass(eq=False)
+class _Waiting:
+    """Rows of one input that are not counted yet: the first `rows` of `buffer` [GATHERED, K], with their labels."""
+
+    buffer: Tensor
+    rows: int = 0
+    labels: list[tuple[Tensor, Tensor]] = field(default_factory=list)
 
 
 class Collector:
@@ -17,31 +39,69 @@ class Collector:
     def __init__(self, keep_rows: int = 64, seed: int = 0):
         self.keep_rows = keep_rows
         self.seed = seed
-        self.stats: dict[str, ChannelStats] = {}
+        self._stats: dict[str, ChannelStats] = {}
+        self._waiting: dict[str, _Waiting] = {}
         # One entry: most inputs of a forward come with the very labels of the one before.
-        self._arranged: tuple[Tensor, Tensor, Arrangement] | None = None
+        self._arranged: tuple[_Labels, Arrangement] | None = None
+
+    @property
+    def stats(self) -> dict[str, ChannelStats]:
+        """Statistics of all rows so far, by group."""
+        self.flush()
+        return self._stats
 
     def on_input(self, group: str, module: nn.Linear, x: Tensor, slots: Tensor, keys: Tensor) -> None:
-        """Adds rows [rows, K] to the statistics of `group`."""
-        if group not in self.stats:
-            self.stats[group] = ChannelStats(x.shape[1], self.keep_rows, self.seed)
-        self.stats[group].update_arranged(x, self._arrange(slots, keys))
+        """Adds rows [rows, K] to the statistics of `group`; they are copied or counted before it returns."""
+        if group not in self._stats:
+            self._stats[group] = ChannelStats(x.shape[1], self.keep_rows, self.seed)
+        waiting = self._waiting.get(group)
+        if waiting is not None and waiting.rows + len(x) > GATHERED:
+            self._count_waiting(group, waiting)
+        # Devices have room and bandwidth for counting at once.
+        if x.device.type != "cpu" or len(x) > GATHERED // 2 and (waiting is None or not waiting.rows):
+            self._count(group, x, ((slots, keys),))
+            return
+        if waiting is None:
+            waiting = self._waiting[group] = _Waiting(torch.empty(GATHERED, x.shape[1]))
+        waiting.buffer[waiting.rows : waiting.rows + len(x)] = x
+        waiting.rows += len(x)
+        waiting.labels.append((slots, keys))
+
+    def flush(self) -> None:
+        """Counts the rows that wait."""
+        for group, waiting in self._waiting.items():
+            self._count_waiting(group, waiting)
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all statistics."""
-        return sum(stats.nbytes for stats in self.stats.values())
+        """Bytes of all statistics, and of the rows that wait."""
+        waiting = sum(waiting.buffer.nbytes for waiting in self._waiting.values())
+        return waiting + sum(stats.nbytes for stats in self._stats.values())
 
     def merge(self, other: "Collector") -> None:
         """Adds everything `other` has seen."""
+        mine = self.stats
         for group, theirs in other.stats.items():
-            if group not in self.stats:
-                self.stats[group] = ChannelStats(theirs.channels, self.keep_rows, self.seed)
-            self.stats[group].merge(theirs)
+            if group not in mine:
+                mine[group] = ChannelStats(theirs.channels, self.keep_rows, self.seed)
+            mine[group].merge(theirs)
 
-    def _arrange(self, slots: Tensor, keys: Tensor) -> Arrangement:
+    def _count_waiting(self, group: str, waiting: _Waiting) -> None:
+        if waiting.rows:
+            self._count(group, waiting.buffer[: waiting.rows], tuple(waiting.labels))
+        waiting.rows = 0
+        waiting.labels.clear()
+
+    def _count(self, group: str, x: Tensor, labels: _Labels) -> None:
+        self._stats[group].update_arranged(x, self._arrange(labels))
+
+    def _arrange(self, labels: _Labels) -> Arrangement:
         held = self._arranged
-        if held is None or held[0] is not slots or held[1] is not keys:
-            held = slots, keys, arrange(slots.cpu().numpy(), keys.cpu().numpy(), self.keep_rows, self.seed)
-            self._arranged = held
-        return held[2]
+        if held is None or not _same(held[0], labels):
+            slots, keys = (torch.cat([pair[at] for pair in labels]).cpu().numpy() for at in (0, 1))
+            held = self._arranged = labels, arrange(slots, keys, self.keep_rows, self.seed)
+        return held[1]
+
+
+def _same(one: _Labels, other: _Labels) -> bool:
+    return len(one) == len(other) and all(a[0] is b[0] and a[1] is b[1] for a, b in zip(one, other, strict=True))

@@ -1,11 +1,29 @@
 """The rows of one block put in order of their slots, worked out once for all linears that see the same rows."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from morphoquant.core.modality import SLOT_COUNT
 from morphoquant.stats.reservoir import Choice, Kept, choose, splitmix64
+
+
+@dataclass(frozen=True, eq=False)
+class Draw:
+    """The outcome of offering the rows of all slots to their samples.
+
+    Attributes:
+        kept: what is kept now, for each slot.
+        rows: int64, numbers of the rows to copy.
+        owners: int64, number of the slot that each belongs to.
+        places: int64, where in its sample each goes.
+    """
+
+    kept: tuple[Kept, ...]
+    rows: np.ndarray
+    owners: np.ndarray
+    places: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,14 +46,25 @@ class Arrangement:
     drawn: tuple[np.ndarray, ...]
     keep_rows: int
     _choices: dict[tuple[int, int], tuple[Kept, Choice]] = field(default_factory=dict, repr=False)
+    _draws: dict[tuple[int, ...], tuple[tuple[Kept, ...], Draw]] = field(default_factory=dict, repr=False)
 
     @property
     def counts(self) -> np.ndarray:
         """Rows of each of `slots`."""
         return np.diff(self.starts)
 
-    def choose(self, index: int, kept: Kept) -> Choice:
-        """Which rows of slot number `index` to add to a sample, as numbers of rows, worked out once for each `kept`."""
+    def draw(self, kept: Sequence[Kept]) -> Draw:
+        """Which rows to add to the samples of all slots, worked out once for each `kept`, one a slot."""
+        key = tuple(map(id, kept))
+        if key not in self._draws:
+            chosen = [self._choose(index, one) for index, one in enumerate(kept)]
+            counts = [len(choice.rows) for choice in chosen]
+            rows, places = (np.concatenate([getattr(choice, name) for choice in chosen]) for name in ("rows", "places"))
+            draw = Draw(tuple(choice.kept for choice in chosen), rows, np.repeat(np.arange(len(chosen)), counts), places)
+            self._draws[key] = tuple(kept), draw  # held, so that no other gets its identity
+        return self._draws[key][1]
+
+    def _choose(self, index: int, kept: Kept) -> Choice:
         key = index, id(kept)
         if key not in self._choices:
             drawn = self.drawn[index]

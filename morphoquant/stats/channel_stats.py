@@ -110,14 +110,12 @@ class ChannelStats:
         self._fine.update(_numpy(wide.contiguous()), rows.order, rows.starts, np.array(rows.slots, np.int64))
 
     def _draw(self, x: Tensor, rows: Arrangement, places: np.ndarray) -> None:
-        chosen = [rows.choose(index, self._kept[place]) for index, place in enumerate(places)]
-        for place, choice in zip(places, chosen, strict=True):
-            self._kept[place] = choice.kept
-        counts = [len(choice.rows) for choice in chosen]
-        if sum(counts):
-            wanted = torch.from_numpy(np.concatenate([choice.rows for choice in chosen])).to(x.device)
-            to = np.repeat(places, counts), np.concatenate([choice.places for choice in chosen])
-            self._sample[to] = _numpy(x.index_select(0, wanted))
+        draw = rows.draw([self._kept[place] for place in places])
+        for place, kept in zip(places, draw.kept, strict=True):
+            self._kept[place] = kept
+        if len(draw.rows):
+            wanted = torch.from_numpy(draw.rows).to(x.device)
+            self._sample[places[draw.owners], draw.places] = _numpy(x.index_select(0, wanted))
 
     def _make_room(self, slots: tuple[int, ...]) -> None:
         fresh = [slot for slot in slots if slot not in self._places]

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 from tiny_models import MODELS
 
@@ -55,6 +56,38 @@ def test_halves_merged_equal_the_whole():
             for name in ("bins", "counts", "largest"):
                 np.testing.assert_array_equal(ours[label].histograms[name].values, theirs[label].histograms[name].values)
             np.testing.assert_array_equal(ours[label].token_sample["priority"], theirs[label].token_sample["priority"])
+
+
+@pytest.mark.parametrize("gathered", [0, 10, 70, 5000])
+def test_rows_that_wait_are_counted_as_rows_that_do_not(gathered, monkeypatch):
+    model, batch, _ = MODELS["qwen2_5_omni"]()
+    batches = []
+    for number in range(4):
+        other = {name: value.clone() for name, value in batch.items()}
+        other["pixel_values"] += number
+        batches.append(other)
+    usual, _ = capture(model, batches)
+    monkeypatch.setattr("morphoquant.hooks.collector.GATHERED", gathered)
+    found, _ = capture(model, batches)
+    assert found.stats.keys() == usual.stats.keys()
+    for group, stats in usual.stats.items():
+        ours, theirs = found.stats[group].rows(), stats.rows()
+        assert ours.keys() == theirs.keys()
+        for label in theirs:
+            for name in ("count", "min", "max"):
+                np.testing.assert_array_equal(ours[label].channel_stats[name], theirs[label].channel_stats[name])
+            np.testing.assert_allclose(ours[label].channel_stats["m2"], theirs[label].channel_stats["m2"], rtol=1e-6)
+            for name in ("bins", "counts", "largest"):
+                np.testing.assert_array_equal(ours[label].histograms[name].values, theirs[label].histograms[name].values)
+            np.testing.assert_array_equal(ours[label].token_sample["priority"], theirs[label].token_sample["priority"])
+
+
+def test_rows_that_wait_are_copied():
+    collector = Collector(keep_rows=4)
+    x, slots, keys = torch.ones(3, 2), torch.zeros(3, dtype=torch.int8), torch.arange(3)
+    collector.on_input("one", None, x, slots, keys)
+    x.fill_(7.0)
+    assert collector.stats["one"].rows()[0].channel_stats["max"].tolist() == [1.0, 1.0]
 
 
 def test_memory_does_not_grow_with_samples():
