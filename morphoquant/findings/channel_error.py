@@ -11,7 +11,7 @@ from morphoquant.findings.base import RULES, Rule
 from morphoquant.findings.evidence import Evidence
 from morphoquant.findings.finding import Finding, Link, Severity
 from morphoquant.findings.mend import mend
-from morphoquant.findings.normal import NORMAL_DB
+from morphoquant.findings.normal import BIT_DB, NORMAL_DB
 from morphoquant.findings.words import decibels, percent, place
 
 MOST_CHANNELS = 0.01
@@ -80,8 +80,8 @@ def _finding(evidence: Evidence, modality: str, worst: dict, row: pd.Series, kep
             "clipped_share": worst["clipped"],
             "layer": worst["layer"],
         },
-        severity=Severity.LOSS,
-        excess=math.log2(MOST_CHANNELS * worst["width"] / worst["half"]),
+        severity=Severity.CAUSE,
+        excess=(NORMAL_DB[evidence.bits] - worst["db"]) / BIT_DB,
         runs=(evidence.run,),
         links=(
             Link("Grid of the channel", "grid_placement", (evidence.run,), at),

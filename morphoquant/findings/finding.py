@@ -12,9 +12,11 @@ class Severity(IntEnum):
 
     RISK = 1
     """A property of the activations or the data that a method has to cope with."""
-    LOSS = 2
-    """A measured error that is larger than it need be."""
-    BLIND = 3
+    CAUSE = 2
+    """What makes the error of a layer's input large."""
+    LOSS = 3
+    """Outputs that lose more than they need, or to what is not looked at."""
+    BLIND = 4
     """Numbers that are missing or worthless: nothing can be concluded for this part."""
 
 
@@ -61,8 +63,8 @@ class Finding:
         sentence: plain words with the numbers in them.
         numbers: the numbers in the sentence, by name with unit.
         severity: its weight.
-        excess: how far beyond the threshold, in bits: 6.02 dB, a factor of two of amplitude or of a count; 0 where there is no
-            more or less.
+        excess: how far beyond the threshold, in bits: 6.02 dB, or a factor of two of an amplitude or a count; for what is not
+            known, the share of the data that it is about.
         runs: identifiers of the runs that it is about.
         links: figures; the first shows the numbers of the sentence.
         threshold: the number from which on the rule speaks.

@@ -1,5 +1,7 @@
 """What the rules on clipping and rounding share: inputs that lose a bit or more, by the kind of error that makes most of it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -12,6 +14,7 @@ from morphoquant.findings.normal import BIT_DB, NORMAL_DB
 from morphoquant.findings.words import decibels, further, percent, place
 
 SHARE = 0.5
+_SHOWN = {"layer_error": "input_sqnr_db", "error_split": "clip_share"}
 _SO = "a bit or more in the same way"
 SOURCE = (
     "ours, because a bit is then lost beyond what the bit-width costs well-behaved values: the best uniform grid on a normal "
@@ -47,17 +50,19 @@ def _finding(evidence: Evidence, rule: str, noun: str, modality: str, bad: pd.Da
     worst = bad.iloc[0]
     db, share = float(worst["db"]), float(worst["share"])
     at = Selection(layer=worst["layer"], modalities=(Modality(modality),))
+    shown = {view: replace(at, measure=measure) for view, measure in _SHOWN.items()}
     return Finding(
         rule=rule,
         sentence=f"{noun} makes {percent(share)} of the error of {modality} at the input of {place(worst)}: SQNR "
         f"{decibels(db)}, {decibels(reach - db)} below the best {evidence.bits}-bit grid on a normal distribution."
         + further(len(bad) - 1, f"of {inputs:,} inputs loses {_SO}", f"of {inputs:,} inputs lose {_SO}"),
         numbers={"share": share, "sqnr_db": db, "reach_db": reach, "layer": worst["layer"], "inputs": len(bad), "of": inputs},
-        severity=Severity.LOSS,
+        severity=Severity.CAUSE,
         excess=(reach - BIT_DB - db) / BIT_DB,
         runs=(evidence.run,),
         links=(
-            Link("Clipping and rounding", "error_split", (evidence.run,), at),
+            Link("Error of every input", "layer_error", (evidence.run,), shown["layer_error"]),
+            Link("Share of clipping", "error_split", (evidence.run,), shown["error_split"]),
             Link("Channels of the input", "channel_ranges", (evidence.capture,), at),
         ),
         threshold=reach - BIT_DB,

@@ -1,17 +1,16 @@
 """The section Findings: what the runs show, in sentences, each with links to the figures that show it."""
 
+import re
 from pathlib import Path
 
-import pandas as pd
 import streamlit as st
 
 from morphoquant.core.modality import CONTENT, Modality
 from morphoquant.findings.base import findings
 from morphoquant.findings.finding import Finding, Link, Severity
 from morphoquant.findings.gather import fitted_to, gather, looked_at_first
-from morphoquant.queries.inputs import layer_inputs
 from morphoquant.store.run_store import Run, RunStore
-from morphoquant.ui import session
+from morphoquant.ui import frames, session
 from morphoquant.ui.labels import run_labels
 from morphoquant.ui.modality_marks import mark, marked
 from morphoquant.ui.notes import note, plain
@@ -22,7 +21,8 @@ _FEW = 4
 _ALL = "all"
 _WEIGHT = {
     Severity.BLIND: (":red-badge[not known]", "Numbers that are missing or worthless: nothing can be concluded for this part."),
-    Severity.LOSS: (":primary-badge[loses]", "A measured error that is larger than it need be."),
+    Severity.LOSS: (":primary-badge[loses]", "Outputs that lose more than they need, or to what is not looked at."),
+    Severity.CAUSE: (":primary-badge[cause]", "What makes the error of a layer's input large."),
     Severity.RISK: (":gray-badge[beware]", "A property of the activations or the data that a method has to cope with."),
 }
 
@@ -113,15 +113,19 @@ def _one(name: str | None) -> tuple[Modality, ...]:
 def _row(scene: Scene, one: Finding, key: str) -> None:
     badge, meaning = _WEIGHT[one.severity]
     with st.container(key=f"finding_{key}"):
-        text, links = st.columns([7, 2], vertical_alignment="top")
+        text, links = st.columns([8, 3], vertical_alignment="top")
         square = f"{mark(one.modality)} " if one.modality else ""
         reason = f"{meaning} Threshold: {one.threshold:.3g} {one.unit}. Source: {one.source}."
-        text.markdown(f"{badge} {square}{plain(one.sentence)}", help=plain(reason))
-        if one.mend:
-            text.markdown(f":small[**Try:** {plain(one.mend.sentence)}]")
+        advice = f"  \n:small[**Try:** {_said(one.mend.sentence)}]" if one.mend else ""
+        text.markdown(f"{badge} {square}{_said(one.sentence)}{advice}", help=plain(reason))
         with links, st.container(gap=None):
             for link in (*one.links, *([one.mend.link] if one.mend else [])):
                 _link(scene.store, link)
+
+
+def _said(text: str) -> str:
+    """A sentence whose numbers never part from their units at the end of a line."""
+    return re.sub(r"(?<=\d) (?=dB|%)", "\u00a0", plain(text))
 
 
 def _link(store: RunStore, link: Link) -> None:
@@ -139,11 +143,5 @@ def _found(scene: Scene, run: Run | None) -> list[Finding]:
 @st.cache_data(max_entries=32, show_spinner="Looking for findings")
 def _of_runs(cache: str, capture: str, stamp: str | None, run: str | None, stamps: tuple) -> list[Finding]:
     store = RunStore(Path(cache))
-    opened = store.open(run) if run else None
-    return findings(gather(store, store.open(capture), opened, every_input(cache, capture, stamp)))
-
-
-@st.cache_data(max_entries=8, show_spinner=False)
-def every_input(cache: str, capture: str, stamp: str | None) -> pd.DataFrame:
-    """`layer_inputs` of a capture, read once."""
-    return layer_inputs(RunStore(Path(cache)).open(capture))
+    looked_at = store.open(capture)
+    return findings(gather(store, looked_at, store.open(run) if run else None, frames.every_input(store, looked_at)))

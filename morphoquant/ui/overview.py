@@ -6,6 +6,7 @@ from importlib.resources import files
 import pandas as pd
 import streamlit as st
 
+from morphoquant.core.errors import StoreError
 from morphoquant.core.modality import MODALITIES, Position
 from morphoquant.figures.theme import three_digits
 from morphoquant.takeaway.facts import provenance
@@ -33,8 +34,8 @@ def figures(scene: Scene) -> None:
             Figure("Layer inputs", count(layers["group"].nunique()), f"{count(len(layers))} linear layers, every channel"),
             Figure(
                 "Largest |activation|",
-                three_digits(rest["value"]),
-                f"{marked(rest['modality'])} in {plain(rest['label'])}; {three_digits(first['value'])} with first tokens",
+                three_digits(rest["absmax"]),
+                f"{marked(rest['modality'])} in {plain(rest['label'])}; {three_digits(first['absmax'])} with first tokens",
                 "In units of the activation. The first token of a sequence is kept apart: attention sinks live there.",
             ),
             Figure(
@@ -62,10 +63,20 @@ def facts(scene: Scene) -> None:
 
 
 def _largest(scene: Scene, positions: tuple[Position, ...]) -> pd.Series:
-    """The layer input and modality with the largest magnitude."""
-    selection = frames.with_fields(scene.selection("depth_profile"), measure="absmax", positions=positions)
-    frame = frames.view_frame(scene.store, "depth_profile", scene.inputs(VIEWS["depth_profile"]), selection)
-    return frame.loc[frame["value"].idxmax()]
+    """The layer input and modality with the largest magnitude.
+
+    Raises:
+        StoreError: the filters leave no input.
+    """
+    frame, address = frames.every_input(scene.store, scene.capture), scene.address
+    frame = frame[frame["position"].isin(list(map(str, positions))) & frame["absmax"].notna()]
+    if address.modalities:
+        frame = frame[frame["modality"].isin(list(map(str, address.modalities)))]
+    if address.component:
+        frame = frame[frame["component"] == address.component]
+    if frame.empty:
+        raise StoreError("no token matches the filters: include more modalities, or another part of the model.")
+    return frame.loc[frame["absmax"].idxmax()]
 
 
 def _most_uneven(scene: Scene) -> pd.Series:

@@ -1,5 +1,6 @@
 """View: the range of every channel."""
 
+from morphoquant.figures.chosen_point import ring_channel
 from morphoquant.figures.range_bands import range_bands
 from morphoquant.queries.ranges import channel_ranges
 from morphoquant.queries.sources import capture_of
@@ -19,10 +20,10 @@ VIEWS.add(
         title="Channel ranges",
         question="Which channels of this layer's input stick out, and in which modality?",
         how_to_read="Each panel spans the smallest to the largest value of every channel, on one scale; "
-        "spikes are outlier channels.",
+        "spikes are outlier channels, a ring is the chosen one.",
         takes=frozenset({"layer", "modalities", "positions"}),
         runs="capture",
         query=_query,
-        draw=lambda frame, selection: range_bands(frame),
+        draw=lambda frame, selection: ring_channel(range_bands(frame), selection.channel),
     ),
 )

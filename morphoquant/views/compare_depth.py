@@ -1,5 +1,6 @@
 """View: methods over the layers, in one modality."""
 
+from morphoquant.figures.chosen_point import ring_layer
 from morphoquant.figures.depth_lines import depth_lines
 from morphoquant.figures.theme import SERIES
 from morphoquant.queries.compare import compare_depth
@@ -18,7 +19,8 @@ def _draw(frame, selection):
     names = list(dict.fromkeys(frame["label_run"]))
     colours = {name: SERIES[place % len(SERIES)] for place, name in enumerate(names)}
     axis = measure.axis.replace(" (", f", {frame['modality'].iat[0]} (", 1)
-    return depth_lines(frame, axis, log=measure.log, series="label_run", colour=colours.__getitem__)
+    figure = depth_lines(frame, axis, log=measure.log, series="label_run", colour=colours.__getitem__)
+    return ring_layer(figure, selection.layer)
 
 
 VIEWS.add(
@@ -27,7 +29,8 @@ VIEWS.add(
         name="compare_depth",
         title="Methods over the layers",
         question="In which layers does a method help or hurt this modality?",
-        how_to_read="One colour a run, for the first of the chosen modalities; where they cross, the better method changes.",
+        how_to_read="One colour a run, for the first of the chosen modalities; where they cross, the better method changes. "
+        "A ring is the chosen layer.",
         takes=frozenset({"component", "role", "modalities", "positions", "measure"}),
         runs="many",
         query=_query,

@@ -1,5 +1,6 @@
 """View: clipping against rounding."""
 
+from morphoquant.figures.chosen_point import ring_layer
 from morphoquant.figures.depth_lines import depth_lines
 from morphoquant.figures.split_bars import split_bars
 from morphoquant.queries.sources import quantized
@@ -13,7 +14,8 @@ def _draw(frame, selection):
     if chosen(MEASURES, selection).name == "nmse":
         return split_bars(frame)
     layers = frame[frame["layer"].notna() & frame["clip_share_percent"].notna()]
-    return depth_lines(layers.rename(columns={"clip_share_percent": "value"}), chosen(MEASURES, selection).axis)
+    figure = depth_lines(layers.rename(columns={"clip_share_percent": "value"}), chosen(MEASURES, selection).axis)
+    return ring_layer(figure, selection.layer)
 
 
 VIEWS.add(

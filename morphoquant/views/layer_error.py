@@ -1,5 +1,6 @@
 """View: the error of every layer, before and after."""
 
+from morphoquant.figures.chosen_point import ring_layer
 from morphoquant.figures.depth_lines import depth_lines
 from morphoquant.queries.compare import before_and_after
 from morphoquant.views.base import VIEWS, Measure, View, chosen
@@ -25,7 +26,7 @@ def _query(store, runs, selection):
 
 def _draw(frame, selection):
     measure = chosen(MEASURES, selection)
-    return depth_lines(frame, measure.axis, log=measure.log)
+    return ring_layer(depth_lines(frame, measure.axis, log=measure.log), selection.layer)
 
 
 VIEWS.add(
@@ -36,7 +37,7 @@ VIEWS.add(
         question="Which layer loses the signal, and in which modality?",
         how_to_read="Higher SQNR is better, 6 dB are one bit; hollow or dashed is the run before, filled "
         "or solid the run after. "
-        "A layer without error has no point.",
+        "A layer without error has no point, a chosen one a ring.",
         takes=frozenset({"component", "role", "modalities", "positions", "measure"}),
         runs="many",
         query=_query,

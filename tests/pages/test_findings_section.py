@@ -31,7 +31,7 @@ def page(small_runs, monkeypatch) -> AppTest:
 
 
 def said(app: AppTest) -> str:
-    return " ".join(element.value for element in app.markdown).replace("\\", "")
+    return " ".join(element.value for element in app.markdown).replace("\\", "").replace("\u00a0", " ")
 
 
 def made(rule: str, excess: float, modality: str | None = None, component: str | None = None) -> Finding:
