@@ -76,15 +76,16 @@ def captures(args, loaded, names, pairs) -> list:
     Args:
         args: the words of a capture.
         loaded: the model.
-        names: "text", "image", "audio", "video", "all", or names of data sets.
+        names: "text", "image", "audio", "video", "all", names of data sets, or paths of a user's own data.
         pairs: methods and specs that will be fitted to them.
     """
     from morphoquant.commands import workload
     from morphoquant.data.datasets import DATASETS
+    from morphoquant.data.own import is_own
 
     full = [words.CALIBRATION if name == "all" else f"{words.CALIBRATION}-{name}" if name in SHORT else name for name in names]
     for name, data in zip(names, full, strict=True):
-        if data not in DATASETS:
+        if data not in DATASETS and not is_own(data):
             raise UnknownNameError("calibration set", name, [*SHORT, *DATASETS])
     found = [workload.make_capture(Namespace(**{**vars(args), "data": data}), loaded) for data in dict.fromkeys(full)]
     workload.make_gradients(args, loaded, found, pairs)

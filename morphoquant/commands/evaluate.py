@@ -31,7 +31,7 @@ def add(verbs, shared) -> None:
         "--calibrate-on",
         nargs="+",
         metavar="SET",
-        help=f"calibration sets, each fitted to by itself: {' '.join(asking.SHORT)}, or names of data sets (default: --data)",
+        help=f"calibration sets, each fitted to by itself: {' '.join(asking.SHORT)}, or other data (default: --data)",
     )
     verb.add_argument("--no-control", dest="control", action="store_false", help="do not ask again with the media of other items")
     verb.add_argument("--json", action="store_true", help="print the results as JSON")

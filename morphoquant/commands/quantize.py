@@ -59,7 +59,7 @@ def make(args, loaded, captured, pairs):
     from morphoquant.store.run_store import RunStore
 
     workload.make_gradients(args, loaded, [captured], pairs)
-    load = workload.draw(loaded, args.eval_data, args.eval_samples, args.seed)
+    load = workload.draw(args, loaded, args.eval_data, args.eval_samples)
     return quantize(
         loaded.model,
         captured,

@@ -5,6 +5,7 @@ from morphoquant.core.spec import SPEC_FORM
 
 CALIBRATION, EVALUATION = "demo-calibration", "demo-evaluation"
 CALIBRATION_SAMPLES, EVALUATION_SAMPLES = 45, 15  # three rounds and one round of all kinds
+VIDEO_FRAMES = 16
 
 
 def add_model_words(verb) -> None:
@@ -20,10 +21,17 @@ def add_model_words(verb) -> None:
 
 
 def add_capture_words(verb) -> None:
-    """Adds --data, --samples, --keep-rows and --seed."""
-    verb.add_argument("--data", default=CALIBRATION, help=f"calibration data set (default: {CALIBRATION})")
+    """Adds --data, --samples, --video-frames, --keep-rows and --seed."""
+    verb.add_argument(
+        "--data",
+        default=CALIBRATION,
+        help=f"calibration data: a data set, a file of chat messages (.jsonl) or a folder of media (default: {CALIBRATION})",
+    )
     verb.add_argument(
         "--samples", type=int, default=CALIBRATION_SAMPLES, help=f"calibration samples (default: {CALIBRATION_SAMPLES})"
+    )
+    verb.add_argument(
+        "--video-frames", type=int, default=VIDEO_FRAMES, help=f"frames of a video file, at most (default: {VIDEO_FRAMES})"
     )
     verb.add_argument(
         "--keep-rows", type=int, default=128, help="tokens kept for each layer, modality and position (default: 128)"
@@ -33,7 +41,9 @@ def add_capture_words(verb) -> None:
 
 def add_quantize_words(verb) -> None:
     """Adds --eval-data, --eval-samples and --scope."""
-    verb.add_argument("--eval-data", default=EVALUATION, help=f"data set the errors are measured on (default: {EVALUATION})")
+    verb.add_argument(
+        "--eval-data", default=EVALUATION, help=f"data the errors are measured on, as --data (default: {EVALUATION})"
+    )
     verb.add_argument(
         "--eval-samples", type=int, default=EVALUATION_SAMPLES, help=f"samples of it (default: {EVALUATION_SAMPLES})"
     )

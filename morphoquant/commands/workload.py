@@ -1,25 +1,36 @@
 """What the engine verbs share: a loaded model and the batches of a data set, with the identities that go into a plan."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from morphoquant.core.errors import BatchError, ModelError
 from morphoquant.data.datasets import DATASETS
+from morphoquant.data.own import OwnSamples, is_own, read_own
 from morphoquant.data.sample import Sample, fingerprint
+from morphoquant.methods.base import Need
 from morphoquant.models.load import LoadedModel, load
 from morphoquant.runs.capture import capture
-from morphoquant.runs.gradient_run import provide_gradients
+from morphoquant.runs.gradient_run import provide_gradients, store_gradients
 from morphoquant.store.run_store import Run, RunStore
 
 
 @dataclass(frozen=True)
 class Workload:
-    """Samples of one data set, encoded for one model, one sample a batch so that nothing is padded."""
+    """Samples of one data set, encoded for one model, one sample a batch so that nothing is padded.
+
+    Attributes:
+        loaded: the model.
+        samples: decoded when they are asked for, where they are a user's own.
+        data: their identity in plans.
+        refused: one sentence for each line or file that was left out.
+    """
 
     loaded: LoadedModel
-    samples: list[Sample]
+    samples: list[Sample] | OwnSamples
     data: dict[str, Any]
+    refused: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -50,8 +61,15 @@ def load_model_of(args, run: Run) -> LoadedModel:
     return loaded
 
 
-def draw(loaded: LoadedModel, data: str, count: int, seed: int) -> Workload:
-    """Draws `count` samples of a data set.
+def draw(args, loaded: LoadedModel, data: str, count: int, *, tell: bool = True) -> Workload:
+    """Draws `count` samples of a data set or of a user's own data.
+
+    Args:
+        args: the words, for the seed, the frames of a video and progress.
+        loaded: the model, which must be able to take a user's samples.
+        data: name of a data set, or path of a file of chat messages or of a folder of media.
+        count: of samples; a user's own may be fewer.
+        tell: writes a sentence for each line or file that is left out to standard error.
 
     Raises:
         UnknownNameError: no such data set.
@@ -59,7 +77,13 @@ def draw(loaded: LoadedModel, data: str, count: int, seed: int) -> Workload:
     """
     if count < 1:
         raise BatchError(f"cannot run {count} samples: give at least 1.")
-    samples = DATASETS[data](count, seed)
+    if data not in DATASETS and is_own(data):
+        own = read_own(data, count, args.seed, frames=args.video_frames, check=_check(loaded), progress=args.progress)
+        for sentence in own.refused if tell else ():
+            print(f"{own.name}: {sentence}", file=sys.stderr)
+        identity = {"id": own.name, "fingerprint": own.fingerprint, "samples": len(own.samples)}
+        return Workload(loaded, own.samples, identity, own.refused)
+    samples = DATASETS[data](count, args.seed)
     return Workload(loaded, samples, {"id": data, "fingerprint": fingerprint(samples), "samples": len(samples)})
 
 
@@ -69,7 +93,7 @@ def make_capture(args, loaded: LoadedModel) -> Run:
     Raises:
         ModelError: activations were not finite; the run is stored all the same.
     """
-    load = draw(loaded, args.data, args.samples, args.seed)
+    load = draw(args, loaded, args.data, args.samples)
     made = capture(
         loaded.model,
         load,
@@ -79,6 +103,7 @@ def make_capture(args, loaded: LoadedModel) -> Run:
         control=loaded.control,
         keep_rows=args.keep_rows,
         seed=args.seed,
+        summary={"left_out": list(load.refused)} if load.refused else None,
         progress=args.progress,
     )
     _check_finite(made)
@@ -87,7 +112,28 @@ def make_capture(args, loaded: LoadedModel) -> Run:
 
 def make_gradients(args, loaded: LoadedModel, captures: Sequence[Run], pairs: Sequence[tuple]) -> None:
     """Gradients for each capture, if a method of (method, spec) pairs needs them; from the cache if they are there."""
-    provide_gradients(loaded, captures, [method for method, _ in pairs], store=RunStore(args.cache), progress=args.progress)
+    methods, store = [method for method, _ in pairs], RunStore(args.cache)
+    if any(Need.GRADIENTS in method.needs for method in methods):
+        own = {run.plan.data["fingerprint"]: run for run in captures if run.plan.data["id"] not in DATASETS}
+        for name in dict.fromkeys([*(getattr(args, "calibrate_on", None) or ()), args.data]) if own else ():
+            if name not in DATASETS and is_own(name):
+                load = draw(args, loaded, name, args.samples, tell=False)
+                if run := own.get(load.data["fingerprint"]):
+                    store_gradients(loaded, run, load.samples, store=store, progress=args.progress)
+    provide_gradients(loaded, captures, methods, store=store, progress=args.progress)
+
+
+def _check(loaded: LoadedModel):
+    """What refuses a user's sample that the model cannot take, before any is run."""
+
+    def check(sample: Sample) -> None:
+        if sample.roles and not getattr(loaded.encode, "several_turns", False):
+            raise BatchError(
+                f"sample {sample.id!r} is a talk of several turns, and this model takes one user turn and its answer: shorten it."
+            )
+        loaded.encode([sample])
+
+    return check
 
 
 def _check_finite(run: Run) -> None:

@@ -30,11 +30,11 @@ def read_clip(path: Path, count: int, start: float | None = None, end: float | N
         frames = read_video(path)
         return frames[_middles(len(frames), count)]
     if not path.is_file():
-        raise BatchError(f"there is no video {str(path)!r}: fetch the task's data first.")
+        raise BatchError(f"there is no video {path.name!r} where it is said to be: put it there, or leave it out.")
     try:
         import av
     except ModuleNotFoundError as error:
-        raise MissingExtraError("PyAV (av)", "lmms") from error
+        raise MissingExtraError("PyAV (av), which decodes videos other than moving pictures,", "video") from error
     try:
         with av.open(str(path)) as container:
             frames = _decoded(container, count, start, end)

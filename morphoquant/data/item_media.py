@@ -11,9 +11,11 @@ import soundfile
 from PIL import Image, ImageOps, ImageSequence, UnidentifiedImageError
 
 from morphoquant.core.errors import BatchError
+from morphoquant.data.resample import resampled
 from morphoquant.data.sample import SAMPLE_RATE
 
 _SOUNDS = ("WAV", "WAVEX", "FLAC")
+_LOOSE = ("OGG", "MP3", "AIFF")  # of which it is not told when they are cut short
 _FULL = 32768  # levels of 16-bit sound to 1.0
 # Modes of pictures with 8 bits a channel or fewer; deeper ones would be cut off in the dark or the bright.
 _MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
@@ -75,25 +77,25 @@ def read_audio(path: Path) -> np.ndarray:
     Raises:
         BatchError: it is missing, corrupt, empty, stereo, or of another format or rate.
     """
-    _found(path)
-    try:
-        with soundfile.SoundFile(path) as sound:
-            if sound.format not in _SOUNDS:
-                raise BatchError(f"sound {path.name!r} is {sound.format}: WAV or FLAC is needed, convert it.")
-            if sound.samplerate != SAMPLE_RATE:
-                raise BatchError(
-                    f"sound {path.name!r} has {sound.samplerate} samples a second: {SAMPLE_RATE} are needed, resample it."
-                )
-            if sound.channels != 1:
-                raise BatchError(f"sound {path.name!r} has {sound.channels} channels: one is needed, mix it down to mono.")
-            expected, levels = sound.frames, sound.read(dtype="float32")
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise _corrupt(path) from error
-    if len(levels) != expected or _cut_off(path):
-        raise _corrupt(path)
-    if not len(levels):
-        raise BatchError(f"sound {path.name!r} is empty: give one of at least a few samples, or leave the item out.")
-    return levels
+    levels, rate = _levels(path, _SOUNDS)
+    if rate != SAMPLE_RATE:
+        raise BatchError(f"sound {path.name!r} has {rate} samples a second: {SAMPLE_RATE} are needed, resample it.")
+    if levels.shape[1] != 1:
+        raise BatchError(f"sound {path.name!r} has {levels.shape[1]} channels: one is needed, mix it down to mono.")
+    return levels[:, 0]
+
+
+def read_sound(path: Path) -> np.ndarray:
+    """A WAV, FLAC, OGG, MP3 or AIFF of any rate and any number of channels: mixed down to mono and brought to 16 kHz.
+
+    Returns:
+        float32 [samples].
+
+    Raises:
+        BatchError: it is missing, corrupt, empty, or of another format.
+    """
+    levels, rate = _levels(path, (*_SOUNDS, *_LOOSE))
+    return resampled(levels.mean(1), rate)
 
 
 def write_image(path: Path, value: np.ndarray) -> None:
@@ -149,6 +151,25 @@ def _pixels(path: Path, picture: Image.Image) -> np.ndarray:
         clear = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear)
     return np.array(picture.convert("RGB"))
+
+
+def _levels(path: Path, formats: tuple[str, ...]) -> tuple[np.ndarray, int]:
+    """(float32 [samples, channels], samples a second)."""
+    _found(path)
+    try:
+        with soundfile.SoundFile(path) as sound:
+            if sound.format not in formats:
+                allowed = ", ".join(name for name in formats if name not in ("WAVEX", formats[-1]))
+                raise BatchError(f"sound {path.name!r} is {sound.format}: {allowed} or {formats[-1]} is needed, convert it.")
+            expected, rate, whole = sound.frames, sound.samplerate, sound.format in _SOUNDS
+            levels = sound.read(dtype="float32", always_2d=True)
+    except (soundfile.LibsndfileError, OSError) as error:
+        raise _corrupt(path) from error
+    if whole and (len(levels) != expected or _cut_off(path)):
+        raise _corrupt(path)
+    if not len(levels):
+        raise BatchError(f"sound {path.name!r} is empty: give one of at least a few samples, or leave the item out.")
+    return levels, rate
 
 
 def _cut_off(path: Path) -> bool:

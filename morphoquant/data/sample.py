@@ -10,6 +10,7 @@ from morphoquant.core.errors import BatchError
 from morphoquant.core.modality import CONTENT, Modality
 
 SAMPLE_RATE = 16_000  # Hz, of every audio part
+ROLES = ("system", "user", "assistant")
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,23 +40,28 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """A user turn of one or more parts in the order in which the model reads them, and the answer if there is one.
+    """One or more parts in the order in which the model reads them, a user turn as a rule, and the answer if there is one.
 
     Attributes:
         id: unique within a data set, such as "demo-calibration/0/12".
         kind: the recipe it was made by, such as "audio-question".
         parts: at least one.
         answer: the expected answer in a word or two, absent where none is asked for.
+        roles: for a talk of several turns who says each part: "system", "user" or "assistant"; neighbours of one role are a
+            turn. Empty: all parts are one user turn.
     """
 
     id: str
     kind: str
     parts: tuple[Part, ...]
     answer: str | None = None
+    roles: tuple[str, ...] = ()
 
     def __post_init__(self):
         if not self.parts:
             raise BatchError(f"sample {self.id!r} has no parts: give it at least one text, image, audio or video part.")
+        if self.roles and (len(self.roles) != len(self.parts) or not set(self.roles) <= set(ROLES)):
+            raise BatchError(f"sample {self.id!r} has the roles {self.roles}: give each part one of {', '.join(ROLES)}.")
 
     @property
     def modalities(self) -> frozenset[Modality]:
@@ -64,12 +70,14 @@ class Sample:
 
 
 def fingerprint(samples: Iterable[Sample]) -> str:
-    """sha256 in hex over every identifier, kind, answer and part, in order; any change of a byte changes it."""
+    """sha256 in hex over every identifier, kind, answer, role and part, in order; any change of a byte changes it."""
     digest = hashlib.sha256()
     for sample in samples:
         _feed(digest, "sample", sample.id.encode())
         _feed(digest, "kind", sample.kind.encode())
         _feed(digest, "answer" if sample.answer is not None else "no answer", (sample.answer or "").encode())
+        if sample.roles:
+            _feed(digest, "roles", "\0".join(sample.roles).encode())
         for part in sample.parts:
             if isinstance(part.value, str):
                 _feed(digest, f"{part.modality}", part.value.encode())

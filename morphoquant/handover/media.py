@@ -12,9 +12,10 @@ from PIL import Image
 
 from morphoquant.core.errors import BatchError
 from morphoquant.core.modality import Modality
+from morphoquant.data.clips import read_clip
 from morphoquant.data.item_media import read_image
-from morphoquant.data.sample import SAMPLE_RATE, Part
-from morphoquant.handover.clips import read_clip
+from morphoquant.data.resample import resampled
+from morphoquant.data.sample import Part
 
 _SOUNDS = frozenset({".wav", ".mp3", ".m4a", ".aac", ".flac", ".ogg", ".opus", ".aiff"})
 _PICTURES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"})  # one frame of those that move
@@ -45,25 +46,6 @@ def part_of(medium: Any, frames: int, said: str | None = None) -> Part:
         f"lmms-eval handed over a {type(medium).__name__}, which is no medium that can be read: "
         "pictures, sounds and paths of videos are."
     )
-
-
-def resampled(levels: np.ndarray, rate: int) -> np.ndarray:
-    """Sound at 16 kHz by its Fourier coefficients: what the lower of the two rates can hold stays, the rest goes.
-
-    Args:
-        levels: float [samples].
-        rate: of `levels`, in samples a second.
-
-    Returns:
-        float32 [samples], as long in seconds.
-    """
-    wanted = round(len(levels) * SAMPLE_RATE / rate)
-    if rate == SAMPLE_RATE or not wanted:
-        return levels.astype(np.float32)
-    # The mirror image after it lets the end meet the beginning without a step, which would ring.
-    coefficients = np.fft.rfft(np.concatenate([levels, levels[::-1]]))[: wanted + 1]
-    turned = np.fft.irfft(coefficients, 2 * wanted)[:wanted]
-    return (turned * (wanted / len(levels))).astype(np.float32)
 
 
 def _from_fields(fields: Mapping[str, Any], frames: int, said: str | None) -> Part:

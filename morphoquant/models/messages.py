@@ -2,15 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import torch
+from jinja2 import TemplateError
 from PIL import Image
 
 from morphoquant.core.errors import BatchError
 from morphoquant.core.modality import Modality
-from morphoquant.data.sample import Part, Sample
+from morphoquant.data.resample import resampled
+from morphoquant.data.sample import SAMPLE_RATE, Part, Sample
 
+# What processors and templates raise at samples that they cannot take.
+_REFUSALS = (ValueError, TypeError, ImportError, LookupError, ArithmeticError, AttributeError, RuntimeError, TemplateError)
 # Attribute of a processor -> the modality that it prepares.
 _PREPARES = {
     "image_processor": Modality.IMAGE,
@@ -33,10 +38,12 @@ class MessageEncoder:
     Attributes:
         processor: a transformers processor, or a tokenizer.
         modalities: that model and processor take.
+        several_turns: it makes talks of several turns, with a system's message too.
     """
 
     processor: Any
     modalities: frozenset[Modality]
+    several_turns: bool = True
 
     def __call__(self, samples: Sequence[Sample], *, answers: bool = True) -> dict[str, torch.Tensor]:
         """A batch for the model's forward, padded where samples differ in length.
@@ -61,7 +68,7 @@ class MessageEncoder:
             batch = self.processor.apply_chat_template(
                 talks, tokenize=True, return_dict=True, return_tensors="pt", padding=True, add_generation_prompt=opened
             )
-        except (ValueError, TypeError, ImportError, KeyError) as error:
+        except _REFUSALS as error:
             kinds = ", ".join(sorted({sample.kind for sample in samples}))
             raise BatchError(f"the model's processor cannot encode samples of kind {kinds} ({_first_line(error)}).") from error
         return {name: value for name, value in batch.items() if isinstance(value, torch.Tensor)}
@@ -95,24 +102,37 @@ class MessageEncoder:
         return {name: encoded[name] for name in ("input_ids", "attention_mask")}
 
     def _messages(self, sample: Sample, answers: bool) -> list[dict]:
-        parts = [_content(part) for part in sample.parts if part.modality in self.modalities]
-        if not parts:
+        roles = sample.roles or ("user",) * len(sample.parts)
+        said = [(role, part) for role, part in zip(roles, sample.parts, strict=True) if part.modality in self.modalities]
+        if "user" not in [role for role, _ in said]:
             raise BatchError(
                 f"nothing is left of sample {sample.id!r}: the model takes {', '.join(sorted(self.modalities))} only."
             )
-        talk = [{"role": "user", "content": parts}]
+        talk = [
+            {"role": role, "content": [self._content(part) for _, part in turn]}
+            for role, turn in groupby(said, lambda one: one[0])
+        ]
         if answers and sample.answer is not None:
             talk.append({"role": "assistant", "content": [{"type": "text", "text": sample.answer}]})
         return talk
 
+    def _content(self, part: Part) -> dict[str, Any]:
+        value = part.value
+        if part.modality is Modality.IMAGE:
+            value = Image.fromarray(value)
+        elif part.modality is Modality.AUDIO:
+            # A processor takes bare numbers for sound at its own rate, which is 16 kHz in nearly every model.
+            value = resampled(value, SAMPLE_RATE, self._rate)
+        return {"type": str(part.modality), str(part.modality): value}
+
+    @property
+    def _rate(self) -> int:
+        extractor = getattr(self.processor, "feature_extractor", None) or getattr(self.processor, "audio_processor", None)
+        return getattr(extractor, "sampling_rate", None) or SAMPLE_RATE
+
 
 def _plain(talk: list[dict]) -> list[dict]:
     return [{**turn, "content": "\n".join(part["text"] for part in turn["content"])} for turn in talk]
-
-
-def _content(part: Part) -> dict[str, Any]:
-    value = Image.fromarray(part.value) if part.modality is Modality.IMAGE else part.value
-    return {"type": str(part.modality), str(part.modality): value}
 
 
 def _first_line(error: Exception) -> str:

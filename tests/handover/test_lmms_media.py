@@ -8,9 +8,10 @@ from PIL import Image
 
 from morphoquant.core.errors import BatchError
 from morphoquant.core.modality import Modality
-from morphoquant.handover.clips import read_clip
+from morphoquant.data.clips import read_clip
+from morphoquant.data.resample import resampled
 from morphoquant.handover.generation import Wanted
-from morphoquant.handover.media import part_of, resampled
+from morphoquant.handover.media import part_of
 from morphoquant.handover.prompts import from_messages, from_text
 
 pytestmark = pytest.mark.slow
