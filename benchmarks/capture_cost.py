@@ -82,7 +82,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--stand-in", action="store_true", help="random weights instead of the embedded model")
     parser.add_argument("--cache", type=Path, default=Path("cache"), help="folder of the embedded model")
     parser.add_argument("--samples", type=int, default=16)
-    parser.add_argument("--batch", type=int, default=4, help="samples a batch")
+    parser.add_argument("--batch", type=int, default=8, help="samples a batch (default: 8)")
     parser.add_argument("--pairs", type=int, default=7)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--keep-rows", type=int, default=64)
