@@ -18,12 +18,13 @@ from morphoquant.commands import (
     methods,
     progress,
     quantize,
+    report,
     runs,
     sensitivity,
 )
 from morphoquant.core.errors import MorphoQuantError
 
-VERBS = (demo, capture, quantize, evaluate, sensitivity, compare, findings, export, bundle, methods, runs, dashboard)
+VERBS = (demo, capture, quantize, evaluate, sensitivity, compare, findings, export, bundle, report, methods, runs, dashboard)
 CACHE = "MORPHOQUANT_CACHE"
 
 

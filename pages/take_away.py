@@ -1,10 +1,10 @@
-"""Take away: the bundle of figures and tables for a paper."""
+"""Take away: the bundle of figures and tables for a paper, and the report of one run."""
 
 import streamlit as st
 
 from morphoquant.ui import session
 from morphoquant.ui.page import sentences, title
-from morphoquant.ui.take_away import bundle_made, figures_kept, tables_chosen
+from morphoquant.ui.take_away import bundle_made, figures_kept, report_made, tables_chosen
 
 title("What do you take away?")
 with sentences():
@@ -16,4 +16,8 @@ with sentences():
     )
     figures_kept(store)
     bundle_made(store, tables_chosen(store))
+    st.divider()
+    st.markdown("**A report of one run**")
+    st.caption("One HTML file with the main numbers, tables and figures, for someone without Python: it opens without a network.")
+    report_made(store)
 session.go(address)

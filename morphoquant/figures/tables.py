@@ -1,4 +1,6 @@
-"""A frame as CSV, Markdown or LaTeX text."""
+"""A frame as CSV, Markdown, LaTeX or HTML text."""
+
+from html import escape
 
 import pandas as pd
 
@@ -27,6 +29,17 @@ def to_latex(frame: pd.DataFrame) -> str:
     return "\n".join(
         [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", lines[0], r"\midrule", *lines[1:], r"\bottomrule", r"\end{tabular}", ""]
     )
+
+
+def to_html(frame: pd.DataFrame) -> str:
+    """An HTML table, numbers to three significant digits and to the right, every character escaped."""
+    header, rows = _cells(frame)
+    kinds = [' class="number"' if _is_number(frame[column]) else "" for column in frame.columns]
+    head = "".join(f'<th scope="col"{kind}>{escape(cell)}</th>' for kind, cell in zip(kinds, header, strict=True))
+    body = "".join(
+        f"<tr>{''.join(f'<td{kind}>{escape(cell)}</td>' for kind, cell in zip(kinds, row, strict=True))}</tr>" for row in rows
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _cells(frame: pd.DataFrame) -> tuple[list[str], list[list[str]]]:

@@ -15,7 +15,7 @@ from morphoquant.store.run_store import RunStore
 from morphoquant.takeaway import latex_page, provenance
 from morphoquant.takeaway.asked import Asked, answer, check_runs
 from morphoquant.takeaway.command import export_words, filter_words, written
-from morphoquant.takeaway.facts import filters_in_words, involved, run_title
+from morphoquant.takeaway.facts import filters_in_words, involved, run_title, sentence
 from morphoquant.takeaway.latex_page import Float
 from morphoquant.takeaway.paper_tables import TABLES
 from morphoquant.takeaway.provenance import Entry
@@ -107,12 +107,11 @@ def _table(store: RunStore, asked: Asked, stem: str, files: Files) -> tuple[Floa
 
 
 def _subject(filters: list[str], runs: Sequence[Run]) -> str:
-    """ "L3 mlp.down_proj, text, without first tokens; morphoquant w4a4." """
+    """ "Layer L3 mlp.down_proj, text, without first tokens; run: morphoquant w4a4." """
     quantised = all(run.plan.kind == "quantize" for run in runs)
     names = run_labels(list(runs)) if quantised else list(dict.fromkeys(run_title(run) for run in runs))
-    shown = ", ".join(names) if len(names) <= _NAMED else f"{len(runs)} runs"
-    text = "; ".join(part for part in (", ".join(filters), shown) if part)
-    return f"{text[:1].upper()}{text[1:]}."
+    shown = ", ".join(names) if len(names) <= _NAMED else f"{len(runs)} of them"
+    return sentence([", ".join(filters), f"run{'s' * (len(runs) > 1)}: {shown}"])
 
 
 def _zipped(files: Files) -> bytes:

@@ -64,13 +64,13 @@ def filters_in_words(selection: Selection, takes: frozenset[str], short: bool = 
     """The filters that a view took, as parts of a caption; the layer first."""
     words = []
     if "layer" in takes and selection.layer:
-        words.append(short_name(selection.layer) if short else selection.layer)
+        words.append(f"layer {short_name(selection.layer) if short else selection.layer}")
     if "channel" in takes and selection.channel is not None:
         words.append(f"channel {selection.channel}")
     if "component" in takes and selection.component:
         words.append(f"{selection.component} layers")
     if "role" in takes and selection.role:
-        words.append(selection.role)
+        words.append(f"role {selection.role}")
     if "modalities" in takes and selection.modalities:
         words.append(", ".join(map(str, selection.modalities)))
     if "subjects" in takes and selection.subjects:
@@ -80,6 +80,12 @@ def filters_in_words(selection: Selection, takes: frozenset[str], short: bool = 
     if "what_if" in takes:
         words += [f"{name} {value}" for name, value in selection.what_if.written().items()]
     return words
+
+
+def sentence(parts: list[str]) -> str:
+    """The parts as one sentence, with a capital; empty for none."""
+    text = "; ".join(part for part in parts if part)
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
 
 
 def _fitted(header: RunHeader) -> dict[str, object]:

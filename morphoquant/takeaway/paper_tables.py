@@ -6,11 +6,12 @@ from typing import Literal
 
 import pandas as pd
 
+from morphoquant.core.evaluation import SUBJECTS
 from morphoquant.core.layers import short_name
 from morphoquant.core.modality import CONTENT
 from morphoquant.core.registry import Registry
 from morphoquant.core.selection import Selection
-from morphoquant.queries.accuracy import accuracy, rows_in_words
+from morphoquant.queries.accuracy import accuracy
 from morphoquant.queries.compare import compare_methods
 from morphoquant.queries.compare_accuracy import accuracy_columns, compare_accuracy
 from morphoquant.queries.compare_cost import compare_cost
@@ -21,6 +22,7 @@ from morphoquant.queries.tokens import tokens_by_modality
 from morphoquant.queries.worst import worst_layers
 from morphoquant.store.run import Run
 from morphoquant.store.run_store import RunStore
+from morphoquant.views.base import of_subjects
 
 Rows = Callable[[RunStore, list[Run], Selection], pd.DataFrame]
 
@@ -79,7 +81,13 @@ def _tokens(store: RunStore, runs: list[Run], selection: Selection) -> pd.DataFr
 
 
 def _answers(store: RunStore, runs: list[Run], selection: Selection) -> pd.DataFrame:
-    return rows_in_words(accuracy(runs, captures=True))
+    frame = of_subjects(accuracy(runs, "subject", captures=True), selection)
+    cells = [f"{100 * one.accuracy:.1f} [{100 * one.low:.0f}, {100 * one.high:.0f}]" for one in frame.itertuples()]
+    wide = frame.assign(cell=cells).pivot(index="run_id", columns="subject", values="cell")
+    wide = wide.reindex(index=frame["run_id"].unique(), columns=[name for name in SUBJECTS if name in set(frame["subject"])])
+    shown = wide.fillna("").rename(columns="{} (%)".format)
+    shown.insert(0, "method", frame.drop_duplicates("run_id").set_index("run_id")["label"])
+    return shown.reset_index(drop=True)
 
 
 def _ranking(store: RunStore, runs: list[Run], selection: Selection) -> pd.DataFrame:
@@ -97,7 +105,7 @@ _ALL = (
                "in the modality that is worst.", "capture", _layers),
     PaperTable("tokens", "Tokens captured", "Tokens of the model's input, padding left out.", "capture", _tokens,
                frozenset({"modalities", "positions"})),
-    PaperTable("accuracy", "Right answers", "Closed questions, scored by log-likelihood; intervals are 95 %.", "evaluate",
+    PaperTable("accuracy", "Right answers", "Closed questions, scored by log-likelihood; 95 % intervals in brackets.", "evaluate",
                _answers, _SUBJECTS, None, "double"),
     PaperTable("sensitivity", "Most sensitive layer groups", "Each group quantised alone; KL in nats of the answers to those of "
                "full precision.", "sensitivity", _ranking, _SUBJECTS),

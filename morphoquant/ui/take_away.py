@@ -10,13 +10,15 @@ from morphoquant.takeaway.asked import Asked
 from morphoquant.takeaway.bundle import bundle
 from morphoquant.takeaway.choose import among
 from morphoquant.takeaway.facts import filters_in_words, involved, run_title
+from morphoquant.takeaway.main_views import VIEWS_OF
 from morphoquant.takeaway.paper_tables import TABLES
+from morphoquant.takeaway.report import report
 from morphoquant.ui.kept_figures import change, kept, lift
 from morphoquant.ui.notes import note, plain, problem
 from morphoquant.views.base import VIEWS
 
 _WIDTHS = {"single": "single column", "double": "double column"}
-_MADE = "morphoquant.made"
+_MADE, _REPORT = "morphoquant.made", "morphoquant.report"
 
 
 def figures_kept(store: RunStore) -> None:
@@ -52,8 +54,33 @@ def bundle_made(store: RunStore, tables: list[Asked]) -> None:
     made, data = st.session_state.get(_MADE, (None, b""))
     if made == wanted:
         st.download_button(
-            f"Save the bundle ({len(data) / 1e6:.1f} MB)", data, "morphoquant-bundle.zip", "application/zip", on_click="ignore"
+            f"Save the bundle ({len(data) / 1e6:.1f} MB)",
+            data,
+            "morphoquant-bundle.zip",
+            "application/zip",
+            on_click="ignore",
+            key="save_bundle",
         )
+
+
+def report_made(store: RunStore) -> None:
+    """A menu of the finished runs, and the report of the chosen one, made when asked."""
+    headers = [entry.header for entry in store.entries() if entry.header and entry.header.status == "finished"]
+    names = [header.run_id for header in headers if header.plan.kind in VIEWS_OF]
+    if not names:
+        note("There is no finished run yet: make one with **New run**.")
+        return
+    run_id = st.selectbox("Run", names, key="report_run")
+    if st.button("Make the report", key="make_report"):
+        with st.spinner("Drawing"):
+            try:
+                st.session_state[_REPORT] = (run_id, report(store, store.open(run_id)))
+            except MorphoQuantError as error:
+                problem(error)
+    made, text = st.session_state.get(_REPORT, (None, ""))
+    if made == run_id:
+        size = f"{len(text) / 1e6:.1f} MB"
+        st.download_button(f"Save the report ({size})", text, f"{run_id}.html", "text/html", on_click="ignore", key="save_report")
 
 
 def _row(store: RunStore, place: int, asked: Asked) -> None:

@@ -76,3 +76,22 @@ def test_figures_move_up_and_a_figure_is_in_once(app):
     app = at(app, "layer_error")
     app.button(key="keep_layer_error").click().run()
     assert rows(at(app, "take_away")) == ["1. **Layer error**", "2. **Channel ranges**"]
+
+
+def test_a_report_is_made_for_the_chosen_run(app, small_runs):
+    app = at(app, "take_away")
+    app.selectbox(key="report_run").set_value(small_runs.searched.run_id).run()
+    app.button(key="make_report").click().run()
+    assert not app.exception and not app.error
+    run_id, text = app.session_state["morphoquant.report"]
+    assert run_id == small_runs.searched.run_id and text.startswith("<!doctype html>")
+    assert "save_report" in [element.proto.id.rpartition("-")[2] for element in app.get("download_button")]
+    app.selectbox(key="report_run").set_value(small_runs.capture.run_id).run()
+    assert not app.get("download_button")
+
+
+def test_an_empty_cache_has_no_report(tmp_path, monkeypatch):
+    monkeypatch.setenv("MORPHOQUANT_CACHE", str(tmp_path))
+    monkeypatch.chdir(ROOT)
+    app = at(AppTest.from_file(ROOT / "app.py", default_timeout=60).run(), "take_away")
+    assert not app.exception and any("There is no finished run yet" in element.value for element in app.markdown)
