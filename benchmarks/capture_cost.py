@@ -12,7 +12,7 @@ What bounds it: memory, not arithmetic. With everything in the first-level cache
 in a forward it takes about 3. Switching its parts off one by one showed where (113 M values of the stand-in, one core):
 reading the input 0.10 s, counting into histograms 0.13 s (two bytes a bin, yet a batch with five slots touches more lines of
 counters than it has lines of input), power sums 0.04 s, extremes and merging moments 0.09 s. Larger batches are cheaper a
-value, so rows wait until there are a thousand of an input (`hooks/collector.py`): 1.9 ns a value for 2.6 without. The remaining
+value, so few rows wait for more of their input (`hooks/collector.py`): 1.9 ns a value for 2.6 without. The remaining
 extra is the copy of rows that wait, the sample of rows, and Python around some 240 inputs a forward.
 
 When other work keeps the processors busy, threads that wait by spinning make both sides many times slower: set

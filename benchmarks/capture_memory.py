@@ -47,6 +47,7 @@ def _capture(samples: int, batch: int) -> dict[str, int]:
     with ModalityHooks(live, collector) as hooks:
         for one in batches(live.config, samples, batch):
             hooks.run(one)
+    collector.flush()
     tokens = sum(sum(counts.values()) for counts in hooks.tokens)
     unit = 1 if sys.platform == "darwin" else 1024
     return {"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit, "held": collector.nbytes, "tokens": tokens}

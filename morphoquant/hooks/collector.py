@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from morphoquant.stats.arrangement import Arrangement, arrange
 from morphoquant.stats.channel_stats import ChannelStats
 
-GATHERED = 1024
+GATHERED = 512
 
 # Labels of the rows of one update: slots and keys of each batch that they come from.
 _Labels = tuple[tuple[Tensor, Tensor], ...]
