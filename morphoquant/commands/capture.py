@@ -16,15 +16,19 @@ def add(verbs, shared) -> None:
     )
     words.add_model_words(verb)
     words.add_capture_words(verb)
+    words.add_preflight_words(verb)
     verb.add_argument("--json", action="store_true", help="print the finished run's header as JSON")
     verb.set_defaults(run=run)
 
 
-def run(args) -> str:
+def run(args) -> str | None:
     """Captures, or finds the equal run in the cache, and says where it is."""
-    from morphoquant.commands import workload
+    from morphoquant.commands import preflight, workload
 
-    done = workload.make_capture(args, workload.load_model(args))
+    loaded = preflight.load_checked(args)
+    if loaded is None:
+        return None
+    done = workload.make_capture(args, loaded)
     print(json.dumps(digest(done), indent=1) if args.json else f"run {done.run_id} is in {done.folder}")
     return done.run_id
 

@@ -20,6 +20,7 @@ def add(verbs, shared) -> None:
     words.add_model_words(verb)
     words.add_capture_words(verb)
     words.add_quantize_words(verb)
+    words.add_preflight_words(verb)
     verb.add_argument("--run", dest="capture_run", metavar="RUN", help="capture run to fit to; its model is loaded")
     verb.add_argument(
         "--method", nargs="+", default=["morphoquant"], help="methods, with fields: name[:field=value,...] (default: morphoquant)"
@@ -30,18 +31,18 @@ def add(verbs, shared) -> None:
     verb.set_defaults(run=run)
 
 
-def run(args) -> str:
+def run(args) -> str | None:
     """Quantises with every method at every spec; runs already in the cache are not repeated."""
     pairs = words.pairs(args)
 
-    from morphoquant.commands import workload
+    from morphoquant.commands import preflight, workload
     from morphoquant.store.run_store import RunStore
 
-    if args.capture_run:
-        captured = RunStore(args.cache).open(args.capture_run)
-        loaded = workload.load_model_of(args, captured)
-    else:
-        loaded = workload.load_model(args)
+    captured = RunStore(args.cache).open(args.capture_run) if args.capture_run else None
+    loaded = preflight.load_checked(args, pairs, captured)
+    if loaded is None:
+        return None
+    if captured is None:
         captured = workload.make_capture(args, loaded)
     done = make(args, loaded, captured, pairs)
     if args.json:

@@ -1,5 +1,7 @@
 """Words that several verbs share, and the defaults of the demo. No engine here: `--help` and `runs` answer at once."""
 
+import argparse
+
 from morphoquant.core.offered import EXAMPLES, NAMES, SPECS
 from morphoquant.core.spec import SPEC_FORM
 
@@ -37,6 +39,15 @@ def add_capture_words(verb) -> None:
         "--keep-rows", type=int, default=128, help="tokens kept for each layer, modality and position (default: 128)"
     )
     verb.add_argument("--seed", type=int, default=0, help="of the samples and of the kept tokens (default: 0)")
+
+
+def add_preflight_words(verb) -> None:
+    """Adds --preflight and --no-preflight."""
+    verb.add_argument(
+        "--preflight",
+        action=argparse.BooleanOptionalAction,
+        help="print what memory and disk will be needed and what stands in the way, and end (default: check it, then work)",
+    )
 
 
 def add_quantize_words(verb) -> None:

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from morphoquant.core.errors import BatchError, ModelError
@@ -71,12 +71,16 @@ def draw(args, loaded: LoadedModel, data: str, count: int, *, tell: bool = True)
         count: of samples; a user's own may be fewer.
         tell: writes a sentence for each line or file that is left out to standard error.
 
+    Samples that the preflight drew (`args.drawn`) are not drawn again.
+
     Raises:
         UnknownNameError: no such data set.
         BatchError: fewer than one sample.
     """
     if count < 1:
         raise BatchError(f"cannot run {count} samples: give at least 1.")
+    if (known := getattr(args, "drawn", {}).get((data, count))) is not None:
+        return replace(known, loaded=loaded)
     if data not in DATASETS and is_own(data):
         own = read_own(data, count, args.seed, frames=args.video_frames, check=_check(loaded), progress=args.progress)
         for sentence in own.refused if tell else ():

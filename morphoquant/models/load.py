@@ -55,6 +55,7 @@ def load(
     revision: str | None = None,
     trust_remote_code: bool = False,
     device: str = "cpu",
+    weights: bool = True,
     wheels: Path | None = None,
     progress: Progress = silent,
 ) -> LoadedModel:
@@ -66,6 +67,8 @@ def load(
         revision: branch, tag or commit of a hub id.
         trust_remote_code: run code that the repository brings; only for one that you trust.
         device: "cpu" or a torch device.
+        weights: False gives a model of shapes alone, on the meta device and in no time: what it is made of, and its encoder.
+            The embedded model always has its weights.
         wheels: folder of the embedded model's wheels supplied by hand.
         progress: told what is done.
 
@@ -81,13 +84,15 @@ def load(
     else:
         from morphoquant.models.pretrained import load_pretrained
 
-        live, encoder, identity = load_pretrained(model, revision=revision, trust_remote_code=trust_remote_code)
+        live, encoder, identity = load_pretrained(model, revision=revision, trust_remote_code=trust_remote_code, weights=weights)
         control, answering = control_tokens(encoder.processor), Answering(encoder.tokenizer, encoder)
         found = LoadedModel(live, encoder, identity, control, encoder.modalities, answering)
-        if left := [m for m in CONTENT if m not in encoder.modalities]:
+        if weights and (left := [m for m in CONTENT if m not in encoder.modalities]):
             progress(f"{model} takes no {', '.join(left)}: such parts are left out", 0, 0)
     check_linear(found.model, model)
-    found.model.to(torch.device(device)).eval()
+    if not any(parameter.is_meta for parameter in found.model.parameters()):
+        found.model.to(torch.device(device))
+    found.model.eval()
     return found
 
 

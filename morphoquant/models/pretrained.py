@@ -14,10 +14,13 @@ from morphoquant.core.modality import CONTENT, Modality
 from morphoquant.models.identity import file_hashes
 from morphoquant.models.messages import MessageEncoder, prepared_modalities
 from morphoquant.models.placeholders import placeholder_ids, reading_config
+from morphoquant.models.weights import NO_SAFETENSORS, check_weights
 
 
-def load_pretrained(name: str, *, revision: str | None, trust_remote_code: bool) -> tuple[nn.Module, MessageEncoder, dict]:
-    """(model in float32, encoder, identity) of a hub id or a local folder.
+def load_pretrained(
+    name: str, *, revision: str | None, trust_remote_code: bool, weights: bool = True
+) -> tuple[nn.Module, MessageEncoder, dict]:
+    """(model in float32, encoder, identity) of a hub id or a local folder; without weights on the meta device, of no files.
 
     Raises:
         ModelError: it cannot be found, fetched, read or fed.
@@ -31,24 +34,24 @@ def load_pretrained(name: str, *, revision: str | None, trust_remote_code: bool)
     from transformers import AutoConfig
 
     config = _explained(name, "configuration", lambda: AutoConfig.from_pretrained(source, **options))
-    if folder is not None and not list(folder.glob("*.safetensors")):
-        raise ModelError(_NO_SAFETENSORS.format(name=name))
+    if folder is not None:
+        check_weights(folder, name)
     # An omni-modal model's talker and vocoder are no part of what is measured: only its thinker is loaded.
     reading = reading_config(config)
     auto = auto_class(reading)
     # A copy of the options: transformers takes some keys out.
     build = dict(options, config=reading, dtype=torch.float32, use_safetensors=True)
-    model = _explained(name, "weights", lambda: auto.from_pretrained(source, **build))
+    if weights:
+        model = _explained(name, "weights", lambda: auto.from_pretrained(source, **build))
+    else:
+        with torch.device("meta"):
+            model = _explained(name, "model", lambda: auto.from_config(reading, trust_remote_code=trust_remote_code))
     processor = _explained(name, "processor", lambda: _processor(source, config, options))
     takes = frozenset({Modality.TEXT, *placeholder_ids(config).values()})
     modalities = frozenset(m for m in CONTENT if m in takes & prepared_modalities(processor))
-    where = folder or _snapshot(name, getattr(config, "_commit_hash", None) or revision)
-    identity = {
-        "id": name,
-        "revision": None if folder is not None else getattr(config, "_commit_hash", None) or revision,
-        "class": type(model).__name__,
-        "files": file_hashes(where),
-    }
+    commit = None if folder is not None else getattr(config, "_commit_hash", None) or revision
+    files = file_hashes(folder or _snapshot(name, commit)) if weights else {}
+    identity = {"id": name, "revision": commit, "class": type(model).__name__, "files": files}
     return model, MessageEncoder(processor, modalities), identity
 
 
@@ -113,12 +116,6 @@ def _snapshot(name: str, revision: str | None) -> Path:
     return Path(snapshot_download(name, revision=revision, local_files_only=True))
 
 
-_NO_SAFETENSORS = (
-    "{name} has no safetensors weights: pickled ones (.bin, .pt) are refused, because reading them can run code; "
-    "convert them with save_pretrained and give that folder."
-)
-
-
 def _explained(name: str, what: str, read):
     """Runs `read`; whatever transformers says becomes one sentence."""
     from huggingface_hub.utils import logging
@@ -135,7 +132,7 @@ def _explained(name: str, what: str, read):
         if "trust_remote_code" in said:
             reason = f"{name} brings code of its own: pass --trust-remote-code if you trust whoever published it."
         elif what == "weights" and "safetensors" in said:
-            reason = _NO_SAFETENSORS.format(name=name)
+            reason = NO_SAFETENSORS.format(name=name)
         elif "torchvision" in said.lower():
             reason = f"the {what} of {name} needs torchvision, which is missing: install the build for torch {torch.__version__}."
         elif any(sign in said.lower() for sign in ("connect", "offline", "resolve", "timed out", "proxy")):

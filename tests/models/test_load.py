@@ -123,7 +123,7 @@ def test_pickled_weights_are_refused_unread(copy, tmp_path):
 def test_truncated_weights(copy, tmp_path):
     path = copy / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-100])
-    refused(copy, tmp_path, "weights file of .* is damaged")
+    refused(copy, tmp_path, "the weights file model.safetensors of .* is damaged")
 
 
 def test_missing_processor(copy, tmp_path):

@@ -1,0 +1,62 @@
+"""--preflight prints and ends; without it, what stands in the way is told before the weights are loaded."""
+
+import json
+
+import pytest
+from fixtures.saved_models import save_llava
+
+from morphoquant.cli import main
+from morphoquant.store.run_store import RunStore
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return save_llava(tmp_path_factory.mktemp("llava"))
+
+
+@pytest.fixture
+def texts(tmp_path):
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    (folder / "a.txt").write_text("Words and more words.")
+    (folder / "b.txt").write_text("Few.")
+    return folder
+
+
+def test_preflight_prints_the_figures_and_makes_no_run(model, texts, tmp_path, capsys):
+    shared = ["--model", str(model), "--cache", str(tmp_path / "cache"), "--data", str(texts), "--preflight"]
+    assert main(["capture", *shared]) == 0
+    told = capsys.readouterr().out
+    for name in ("weights", "statistics", "largest activation", "memory at most", "disk at most"):
+        assert name in told
+    assert "warning: the model takes image, and no sample of texts holds any" in told and "quantised" not in told
+    assert main(["quantize", *shared, "--method", "rtn", "morphoquant"]) == 0
+    assert "quantised weights" in capsys.readouterr().out
+    assert not RunStore(tmp_path / "cache").entries()
+
+
+def test_a_group_size_that_does_not_divide_stops_before_the_weights_are_loaded(model, texts, tmp_path, capsys):
+    shared = ["--model", str(model), "--cache", str(tmp_path / "cache"), "--data", str(texts), "--spec", "w4a8-g32"]
+    for more in ([], ["--preflight"]):
+        assert main(["quantize", *shared, "--method", "rtn", *more]) == 2
+        said = capsys.readouterr().err.strip().splitlines()[-1]
+        assert (
+            said.startswith("SpecError: cannot quantise the weight of ") and "48 input channels" in said and "down_proj" in said
+        )
+    assert not RunStore(tmp_path / "cache").entries(), "nothing was captured for it"
+    assert main(["quantize", *shared, "--method", "rtn", "--no-preflight"]) == 2
+    assert [entry.header.plan.kind for entry in RunStore(tmp_path / "cache").entries()] == ["quantize", "capture"]
+
+
+def test_it_runs_by_itself_warns_and_reads_bad_files_once(model, texts, tmp_path, capsys):
+    (texts / "c.bin").write_bytes(b"?")
+    words = ["--model", str(model), "--cache", str(tmp_path / "cache"), "--data", str(texts)]
+    assert main(["capture", *words, "--json"]) == 0
+    told = capsys.readouterr()
+    run = json.loads(told.out)["run_id"]
+    assert told.err.count("c.bin") == 1 and told.err.count("warning: the model takes image") == 1
+    assert "preflight: memory at most" in told.err
+    # Of a capture that is there, no data are asked for.
+    assert main(["quantize", *words, "--run", run, "--method", "rtn", "--eval-samples", "2"]) == 0
+    told = capsys.readouterr()
+    assert "warning" not in told.err and "run rtn" in told.out

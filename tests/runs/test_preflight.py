@@ -1,0 +1,140 @@
+"""The preflight: predictions against what is measured, and what stands in the way, named."""
+
+import numpy as np
+import pytest
+import torch
+from fixtures.saved_models import save_llava
+from fixtures.small_loaded import small_items, small_loaded
+
+from morphoquant.core.errors import ModelError, SpecError
+from morphoquant.core.layers import Component
+from morphoquant.core.modality import CONTENT, Modality
+from morphoquant.core.spec import QuantSpec
+from morphoquant.hooks.collector import Collector
+from morphoquant.hooks.components import components
+from morphoquant.hooks.modality_hooks import ModalityHooks
+from morphoquant.models.load import load
+from morphoquant.runs.capture import capture
+from morphoquant.runs.preflight import Data, fine_bytes, in_units, inputs_of, preflight, statistics_bytes, waiting_bytes
+
+ALL = frozenset(CONTENT)
+PLENTY = {"memory": 2**50, "disk_free": 2**50}
+
+
+@pytest.fixture(scope="module")
+def small():
+    return small_loaded()
+
+
+def found(loaded, tmp_path, modalities=ALL, keep_rows=16, samples=8, tokens=100, **other):
+    data = Data("some data", samples, frozenset(modalities), tokens)
+    return preflight(loaded.model, loaded.modalities, data, tmp_path, keep_rows=keep_rows, **{**PLENTY, **other})
+
+
+@pytest.mark.parametrize("tasks", [(0, 1, 2, 3), (0, 1), (0,)])
+@pytest.mark.parametrize("keep_rows", [4, 200])
+def test_predicted_statistics_bound_the_measured_ones_closely(small, tmp_path, tasks, keep_rows):
+    samples = [small_items()[place].sample for place in tasks]
+    collector = Collector(keep_rows, 0)
+    with ModalityHooks(small.model, collector, small.control) as hooks:
+        for sample in samples:
+            hooks.run(small.encode([sample]))
+    collector.flush()
+    modalities = frozenset().union(*(sample.modalities for sample in samples))
+    parts = components(small.model)
+    linears = {name: module for name, module in small.model.named_modules() if isinstance(module, torch.nn.Linear)}
+    widths = {name: (module.in_features, module.out_features) for name, module in linears.items()}
+    ran = {layer.name for layer in hooks.layers}
+    held, waiting = statistics_bytes(widths, parts, modalities, keep_rows), waiting_bytes(widths, ran)
+    assert collector.nbytes <= held + waiting < 1.35 * collector.nbytes
+    counts = [stats._fine._counts for stats in collector.stats.values()]
+    assert sum(one[one.any((1, 2))].nbytes for one in counts) <= fine_bytes(widths, parts, modalities)
+    whole = held + waiting + fine_bytes(widths, parts, modalities)
+    assert found(small, tmp_path, modalities, keep_rows).statistics == whole
+    assert len({layer.group for layer in hooks.layers}) == sum(name in ran for name in inputs_of(widths))
+
+
+def test_predicted_disk_bounds_what_a_capture_writes(small, tmp_path):
+    samples = [item.sample for item in small_items()]
+    run = capture(small.model, [small.encode([one]) for one in samples], store=tmp_path, control=small.control, keep_rows=16)
+    written = sum(path.stat().st_size for path in run.folder.iterdir() if path.name != "sequences.parquet")
+    assert written < found(small, tmp_path).disk
+    assert found(small, tmp_path, samples=65).disk == 3 * found(small, tmp_path, samples=8).disk, "once for each shard of 32"
+
+
+def test_the_largest_activation_is_that_of_the_head(small, tmp_path):
+    seen = []
+    handles = [
+        m.register_forward_hook(lambda *a: seen.append(a[-1].numel() * 4))
+        for m in small.model.modules()
+        if hasattr(m, "in_features")
+    ]
+    batch = small.encode([small_items()[2].sample])
+    with torch.no_grad():
+        small.model(**batch)
+    for handle in handles:
+        handle.remove()
+    assert found(small, tmp_path, tokens=batch["input_ids"].shape[1]).activation == max(seen)
+
+
+def test_shapes_alone_predict_what_the_loaded_model_does(tmp_path):
+    folder = str(save_llava(tmp_path / "llava"))
+    bare, real = (load(folder, tmp_path, weights=weights) for weights in (False, True))
+    assert all(parameter.is_meta for parameter in bare.model.parameters()) and bare.modalities == real.modalities
+    told = [found(loaded, tmp_path, {Modality.TEXT, Modality.IMAGE}) for loaded in (bare, real)]
+    assert told[0].weights == sum(parameter.nbytes for parameter in real.model.parameters()) and told[1].weights == 0
+    assert told[0].statistics == told[1].statistics > 0 and told[0].disk == told[1].disk
+
+
+def test_a_group_size_names_the_first_layer_that_it_does_not_divide(small, tmp_path):
+    specs = [QuantSpec.parse("w4a8-g16"), QuantSpec.parse("w4a4")]
+    parts = [Component.LANGUAGE, Component.VISION]
+    told = found(small, tmp_path, specs=specs, scope=parts)
+    (problem,) = told.problems
+    named = components(small.model)
+    wrong = [
+        name
+        for name, module in small.model.named_modules()
+        if isinstance(module, torch.nn.Linear) and named[name] in parts and module.in_features % 16
+    ]
+    assert isinstance(problem, SpecError) and wrong[0] in str(problem) and f"{len(wrong) - 1} layers more" in str(problem)
+    assert named[wrong[0]] is Component.VISION, "the language model's widths are multiples of 16"
+    assert not found(small, tmp_path, {Modality.TEXT}, specs=specs, scope=parts).problems, (
+        "a tower that never runs is not quantised"
+    )
+    assert not found(small, tmp_path, specs=specs, scope=[Component.LANGUAGE]).problems
+
+
+def test_a_modality_without_data_is_a_warning_and_no_refusal(small, tmp_path):
+    told = found(small, tmp_path, {Modality.TEXT, Modality.VIDEO})
+    assert not told.problems
+    assert [sentence.split(",")[0] for sentence in told.warnings] == ["the model takes image", "the model takes audio"]
+    assert not found(small, tmp_path).warnings and not found(small, tmp_path, {Modality.TEXT}, keep_rows=None).warnings
+
+
+def test_too_little_memory_or_disk_is_a_refusal_with_the_figures(small, tmp_path):
+    plenty = found(small, tmp_path)
+    assert not plenty.problems and not found(small, tmp_path, memory=plenty.needed, disk_free=plenty.disk).problems
+    (memory,) = found(small, tmp_path, memory=plenty.needed - 1).problems
+    (disk,) = found(small, tmp_path, disk_free=plenty.disk - 1).problems
+    assert isinstance(memory, ModelError) and in_units(plenty.statistics) in str(memory) and "--keep-rows from 16" in str(memory)
+    assert isinstance(disk, ModelError) and in_units(plenty.disk) in str(disk) and "--cache" in str(disk)
+    linears = [
+        m
+        for n, m in small.model.named_modules()
+        if isinstance(m, torch.nn.Linear) and components(small.model)[n] is Component.LANGUAGE
+    ]
+    fitted = found(small, tmp_path, keep_rows=None, specs=[QuantSpec.parse("w4a4")] * 3, scope=[Component.LANGUAGE])
+    assert fitted.statistics == fitted.disk == 0
+    assert fitted.quantised == 3 * sum(module.weight.nbytes for module in linears)
+
+
+def test_the_machine_is_asked_where_nothing_is_given(small, tmp_path):
+    told = found(small, tmp_path / "not" / "there", memory=None, disk_free=None)
+    assert told.memory > 2**20 and told.disk_free > 2**20
+
+
+@pytest.mark.parametrize(("size", "text"), [(0, "0 bytes"), (1023, "1023 bytes"), (1536, "1.5 KiB"), (3 * 2**30, "3.0 GiB")])
+def test_sizes_are_told_in_the_largest_unit(size, text):
+    assert in_units(size) == text
+    assert in_units(int(np.int64(size))) == text
