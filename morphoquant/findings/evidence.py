@@ -22,6 +22,7 @@ ERROR_COLUMNS = [
 ]
 CHANNEL_COLUMNS = ["layer", "modality", "channel", "signal_sq", "clip_sq", "round_sq"]
 TOKEN_COLUMNS = ["modality", "tokens"]
+BEYOND_COLUMNS = ["layer", "modality", "values", "beyond", "channels", "channel", "beyond_sq", "error_sq"]
 
 
 def blank(columns: list[str]) -> pd.DataFrame:
@@ -59,6 +60,7 @@ class Evidence:
         errors: content modalities without first tokens, a row for each (layer, modality, tap, source): sums of squares, values
             that bypassed the grid, and db (SQNR). Inputs stand under the first linear of their group.
         channels: of inputs whose grid use the run keeps, a row a channel and modality: signal, clipped and rounded error.
+        beyond: `queries.beyond.beyond_seen` of inputs that are mostly clipped.
         groups: layer -> first linear that shares its input.
         others: runs that may be compared and have the same bit-widths.
     """
@@ -72,6 +74,7 @@ class Evidence:
     measured: pd.DataFrame = field(default_factory=lambda: blank(TOKEN_COLUMNS))
     errors: pd.DataFrame = field(default_factory=lambda: blank(ERROR_COLUMNS))
     channels: pd.DataFrame = field(default_factory=lambda: blank(CHANNEL_COLUMNS))
+    beyond: pd.DataFrame = field(default_factory=lambda: blank(BEYOND_COLUMNS))
     groups: dict[str, str] = field(default_factory=dict)
     others: tuple[Other, ...] = ()
 

@@ -6,7 +6,8 @@ from morphoquant.core.errors import CompareError, StoreError
 from morphoquant.core.modality import CONTENT
 from morphoquant.core.selection import Selection
 from morphoquant.core.spec import QuantSpec
-from morphoquant.findings.evidence import CHANNEL_COLUMNS, ERROR_COLUMNS, TOKEN_COLUMNS, Evidence, Other, blank
+from morphoquant.findings.evidence import CHANNEL_COLUMNS, ERROR_COLUMNS, TOKEN_COLUMNS, Evidence, Other, blank, error_rows
+from morphoquant.queries.beyond import beyond_seen
 from morphoquant.queries.compare import comparable, run_labels
 from morphoquant.queries.decibels import sqnr_db, summed
 from morphoquant.queries.errors import SOURCES, error_sums
@@ -76,6 +77,7 @@ def gather(store: RunStore, capture: Run, run: Run | None, inputs: pd.DataFrame 
     label, *labels = run_labels([run, *others])
     layers = all_layers(run)
     bits = QuantSpec.parse(run.plan.spec).a_bits
+    errors = _errors(run)
     return Evidence(
         capture=capture.run_id,
         tokens=_tokens(capture),
@@ -84,8 +86,9 @@ def gather(store: RunStore, capture: Run, run: Run | None, inputs: pd.DataFrame 
         label=label,
         bits=bits if bits <= 8 else None,
         measured=_tokens(run),
-        errors=_errors(run),
+        errors=errors,
         channels=_channels(run),
+        beyond=beyond_seen(run, capture, _mostly_clipped(errors)),
         groups=dict(zip(layers["layer"], layers["group"], strict=True)),
         others=tuple(Other(other.run_id, name, _errors(other)) for other, name in zip(others, labels, strict=True)),
     )
@@ -102,6 +105,12 @@ def _alike(run: Run, other: Run) -> bool:
         return bool(comparable([run, other]))
     except CompareError:
         return False
+
+
+def _mostly_clipped(errors: pd.DataFrame) -> list[str]:
+    """Inputs whose error is by half or more clipping in some modality: the only ones that unseen values can rule."""
+    inputs = error_rows(errors, "input")
+    return list(inputs.loc[inputs["clip_sq"] >= 0.5 * inputs["error_sq"], "layer"].unique())
 
 
 def _tokens(run: Run) -> pd.DataFrame:

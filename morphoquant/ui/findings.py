@@ -20,10 +20,10 @@ from morphoquant.ui.view_pages import PAGE_OF, address_of
 _FEW = 4
 _ALL = "all"
 _WEIGHT = {
-    Severity.BLIND: (":red-badge[not known]", "Numbers that are missing or worthless: nothing can be concluded for this part."),
-    Severity.LOSS: (":primary-badge[loses]", "Outputs that lose more than they need, or to what is not looked at."),
-    Severity.CAUSE: (":primary-badge[cause]", "What makes the error of a layer's input large."),
-    Severity.RISK: (":gray-badge[beware]", "A property of the activations or the data that a method has to cope with."),
+    Severity.BLIND: (":red[**not known**]", "Numbers that are missing or worthless: nothing can be concluded for this part."),
+    Severity.LOSS: ("**loses**", "Outputs that lose more than they need, or to what is not looked at."),
+    Severity.CAUSE: ("**cause**", "What makes the error of a layer's input large."),
+    Severity.RISK: ("**beware**", "A property of the activations or the data that a method has to cope with."),
 }
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import hand_made as made
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from morphoquant.findings.channel_error import channel_error, half_made_by
 from morphoquant.findings.clipping import clipping
 from morphoquant.findings.normal import BIT_DB, NORMAL_DB
 from morphoquant.findings.rounding import rounding
+from morphoquant.findings.unseen_values import unseen_values
 from morphoquant.findings.weights import LEAD_DB, weights
 from morphoquant.findings.worst_layer import worst_layer
 
@@ -155,3 +157,15 @@ def test_where_weights_make_the_error_the_input_is_not_blamed():
 
 def test_a_layer_without_error_is_not_the_worst():
     assert worst_layer(made.evidence(errors=made.errors(made.error("a.x", "audio", float("inf"))))) == []
+
+
+def _beyond(share: float, db: float = LIMIT):
+    columns = ["layer", "modality", "values", "beyond", "channels", "channel", "beyond_sq", "error_sq"]
+    frame = pd.DataFrame([("a.down", "audio", 1000, 7, 2, 5, share * 4.0, 4.0)], columns=columns)
+    return made.evidence(beyond=frame, errors=made.errors(made.error("a.down", "audio", db, "input", "activation", 1.0)))
+
+
+def test_unseen_values_are_said_from_half_of_the_error_on():
+    assert unseen_values(_beyond(0.499)) == [] and unseen_values(_beyond(0.5, LIMIT + 1e-6)) == []
+    (one,) = unseen_values(_beyond(0.5))
+    assert "comes from 7 of 1,000 values, in 2 channels" in one.sentence and one.links[0].selection.channel == 5
