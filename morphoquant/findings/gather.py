@@ -1,5 +1,8 @@
 """Reads the evidence of a capture and a quantize run from the store."""
 
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+
 import pandas as pd
 
 from morphoquant.core.errors import CompareError, StoreError
@@ -10,9 +13,10 @@ from morphoquant.findings.evidence import CHANNEL_COLUMNS, ERROR_COLUMNS, TOKEN_
 from morphoquant.queries.beyond import beyond_seen
 from morphoquant.queries.compare import comparable, run_labels
 from morphoquant.queries.decibels import sqnr_db, summed
-from morphoquant.queries.errors import SOURCES, error_sums
+from morphoquant.queries.errors import error_sums
 from morphoquant.queries.inputs import layer_inputs
 from morphoquant.queries.layers import all_layers
+from morphoquant.queries.modalities import where
 from morphoquant.store.run import Run
 from morphoquant.store.run_store import RunStore
 
@@ -69,6 +73,9 @@ def gather(store: RunStore, capture: Run, run: Run | None, inputs: pd.DataFrame 
         capture: a finished capture.
         run: a finished quantize run fitted to it, absent to look at the capture alone.
         inputs: `layer_inputs` of the capture, if it was read before.
+
+    Raises:
+        StoreError: a table of the capture or of the run cannot be read.
     """
     inputs = layer_inputs(capture) if inputs is None else inputs
     if run is None:
@@ -90,8 +97,15 @@ def gather(store: RunStore, capture: Run, run: Run | None, inputs: pd.DataFrame 
         channels=_channels(run),
         beyond=beyond_seen(run, capture, _mostly_clipped(errors)),
         groups=dict(zip(layers["layer"], layers["group"], strict=True)),
-        others=tuple(Other(other.run_id, name, _errors(other)) for other, name in zip(others, labels, strict=True)),
+        others=tuple(_readable(others, labels)),
     )
+
+
+def _readable(others: Iterable[Run], labels: Iterable[str]) -> Iterator[Other]:
+    """Those runs whose errors can be read: a damaged run is no advice, and no reason to say nothing of this one."""
+    for other, label in zip(others, labels, strict=True):
+        with suppress(StoreError):
+            yield Other(other.run_id, label, _errors(other))
 
 
 def _alike(run: Run, other: Run) -> bool:
@@ -119,22 +133,20 @@ def _tokens(run: Run) -> pd.DataFrame:
 
 
 def _errors(run: Run) -> pd.DataFrame:
+    table = run.frame("errors", ["tap", "source", "tokens"], where(_LOOKED_AT))
+    # A run measures only what it quantises.
+    present = table[table["tokens"] > 0].drop_duplicates(["tap", "source"]).sort_values(["tap", "source"])
     parts = []
-    for tap in ("input", "output"):
-        for source in SOURCES:
-            try:
-                sums = error_sums(run, _LOOKED_AT, tap, source)
-            except StoreError:
-                continue  # a run measures only what it quantises
-            parts.append(sums.assign(tap=tap, db=sqnr_db(sums["signal_sq"], sums["error_sq"])))
+    for tap, source in present[["tap", "source"]].itertuples(index=False, name=None):
+        sums = error_sums(run, _LOOKED_AT, tap, source)
+        parts.append(sums.assign(tap=tap, db=sqnr_db(sums["signal_sq"], sums["error_sq"])))
     return pd.concat(parts, ignore_index=True)[ERROR_COLUMNS] if parts else blank(ERROR_COLUMNS)
 
 
 def _channels(run: Run) -> pd.DataFrame:
     if not run.has("grid_use"):
         return blank(CHANNEL_COLUMNS)
-    where = {"modality": list(map(str, CONTENT)), "position": ["rest"]}
     columns = ["group", "modality", "channel", "count", "signal_sq", "clip_sq", "round_sq"]
-    frame = run.table("grid_use", columns, where).unify_dictionaries().to_pandas()
+    frame = run.table("grid_use", columns, where(_LOOKED_AT)).unify_dictionaries().to_pandas()
     frame = summed(frame[frame["count"] > 0], ["group", "modality", "channel"], columns[4:])
     return frame.rename(columns={"group": "layer"}).astype({"layer": str, "modality": str})[CHANNEL_COLUMNS]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from morphoquant.core.errors import MorphoQuantError
 from morphoquant.core.modality import CONTENT, Modality
 from morphoquant.findings.base import findings
 from morphoquant.findings.finding import Finding, Link, Severity
@@ -13,8 +14,8 @@ from morphoquant.store.run_store import Run, RunStore
 from morphoquant.ui import frames, session
 from morphoquant.ui.labels import run_labels
 from morphoquant.ui.modality_marks import mark, marked
-from morphoquant.ui.notes import note, plain
-from morphoquant.ui.page import Scene, sentences
+from morphoquant.ui.notes import note, plain, sentence
+from morphoquant.ui.page import Scene
 from morphoquant.ui.view_pages import PAGE_OF, address_of
 
 _FEW = 4
@@ -35,8 +36,12 @@ def show_findings(scene: Scene) -> None:
         head.markdown("**Findings**")
         with chooser:
             run = _chosen(scene, runs)
-        with sentences():
+        try:
             every = _found(scene, run)
+        except MorphoQuantError as error:
+            # A run that cannot be read takes nothing from the charts of the capture below.
+            note(sentence(error))
+            return
         with middle:
             _modality(scene, every)
         found = shown(every, scene)

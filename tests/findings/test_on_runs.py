@@ -1,5 +1,6 @@
 """Rules on real run folders: what is read, which run is begun with, and that every link leads to a figure."""
 
+import shutil
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -100,3 +101,22 @@ def test_an_empty_cache_and_a_run_of_answers_are_refused(tmp_path: Path, answer_
     asked = next(entry.run_id for entry in answer_runs.store.entries() if entry.header and entry.header.plan.kind == "evaluate")
     with pytest.raises(StoreError, match="evaluate"):
         subject(answer_runs.store, asked)
+
+
+def _damaged(small_runs, cache: Path, run_id: str) -> RunStore:
+    shutil.copytree(small_runs.store.cache, cache, dirs_exist_ok=True)
+    path = cache / "runs" / run_id / "errors.parquet"
+    path.write_bytes(path.read_bytes()[:200])
+    return RunStore(cache)
+
+
+def test_a_damaged_run_is_said_and_never_taken_for_one_without_errors(small_runs, tmp_path):
+    store = _damaged(small_runs, tmp_path, small_runs.rtn4.run_id)
+    with pytest.raises(StoreError, match="is damaged"):
+        gather(store, store.open(small_runs.capture.run_id), store.open(small_runs.rtn4.run_id))
+
+
+def test_a_damaged_run_is_no_advice_for_another(small_runs, tmp_path):
+    store = _damaged(small_runs, tmp_path, small_runs.searched.run_id)
+    evidence = gather(store, store.open(small_runs.capture.run_id), store.open(small_runs.rtn4.run_id))
+    assert {other.run for other in evidence.others} == {small_runs.dynamic.run_id} and len(evidence.errors)

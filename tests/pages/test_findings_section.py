@@ -1,5 +1,6 @@
 """The section Findings of the overview: what it shows, that filters reach it, and that its links open the very place."""
 
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -114,3 +115,15 @@ def test_a_finding_of_no_modality_passes_every_filter():
     assert left() == ["a", "b", "c"]
     assert left(modalities=(CONTENT[2],)) == ["a", "b"]
     assert left(component="vision") == ["b", "c"]
+
+
+def test_a_run_that_cannot_be_read_leaves_the_charts(small_runs, tmp_path, monkeypatch):
+    shutil.copytree(small_runs.store.cache, tmp_path, dirs_exist_ok=True)
+    path = tmp_path / "runs" / small_runs.rtn4.run_id / "errors.parquet"
+    path.write_bytes(path.read_bytes()[:200])
+    monkeypatch.setenv("MORPHOQUANT_CACHE", str(tmp_path))
+    monkeypatch.chdir(ROOT)
+    app = AppTest.from_file(ROOT / "app.py", default_timeout=60)
+    app.query_params["run"] = small_runs.rtn4.run_id
+    app.run()
+    assert not app.exception and "is damaged" in said(app) and len(app.get("plotly_chart")) == 2
