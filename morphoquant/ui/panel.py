@@ -127,7 +127,8 @@ def _export(figure: go.Figure, frame: pd.DataFrame, name: str, key: str, asked: 
     st.caption("Figure for a paper, figure for a browser, data")
     save_buttons(figure, frame, name, key, (".pdf", ".svg", ".png", ".html", ".csv", ".md", ".tex"), width)
     st.button("Put into the bundle", key=f"keep_{key}", on_click=keep, args=(replace(asked, width=width),))
-    st.caption(f"{len(kept())} in the bundle; the page Take away makes it.")
+    if kept():
+        st.page_link("pages/take_away.py", label=f"{len(kept())} in the bundle: make it")
 
 
 def _file_name(scene: Looked, view: View) -> str:
