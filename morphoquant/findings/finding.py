@@ -15,7 +15,7 @@ class Severity(IntEnum):
     CAUSE = 2
     """What makes the error of a layer's input large."""
     LOSS = 3
-    """Outputs that lose more than they need, or to what is not looked at."""
+    """An error of outputs that is larger than it need be."""
     BLIND = 4
     """Numbers that are missing or worthless: nothing can be concluded for this part."""
 

@@ -22,7 +22,7 @@ _FEW = 4
 _ALL = "all"
 _WEIGHT = {
     Severity.BLIND: (":red[**not known**]", "Numbers that are missing or worthless: nothing can be concluded for this part."),
-    Severity.LOSS: ("**loses**", "Outputs that lose more than they need, or to what is not looked at."),
+    Severity.LOSS: ("**loses**", "An error of outputs that is larger than it need be."),
     Severity.CAUSE: ("**cause**", "What makes the error of a layer's input large."),
     Severity.RISK: ("**beware**", "A property of the activations or the data that a method has to cope with."),
 }
