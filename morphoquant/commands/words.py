@@ -27,7 +27,8 @@ def add_capture_words(verb) -> None:
     verb.add_argument(
         "--data",
         default=CALIBRATION,
-        help=f"calibration data: a data set, a file of chat messages (.jsonl) or a folder of media (default: {CALIBRATION})",
+        help="calibration data: a data set, a file of chat messages (.jsonl), a folder of media, or hf:NAME for a data set of "
+        f"the hub (default: {CALIBRATION})",
     )
     verb.add_argument(
         "--samples", type=int, default=CALIBRATION_SAMPLES, help=f"calibration samples (default: {CALIBRATION_SAMPLES})"

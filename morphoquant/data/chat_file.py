@@ -12,7 +12,7 @@ stay within the folder of the file; a path outside it must be absolute.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -61,11 +61,16 @@ def read_talk(line: bytes, name: str, folder: Path, frames: int = FRAMES) -> Sam
     given = fields.get("id", name)
     if not isinstance(given, str | int) or not str(given).strip():
         raise BatchError('the line has an "id" that is no name: write a text or a number, or leave it out.')
-    return talk(fields, str(given), folder, frames)
+    return talk(fields, str(given), _reader(folder, frames))
 
 
-def talk(fields: Mapping[str, Any], name: str, folder: Path, frames: int = FRAMES) -> Sample:
+def talk(fields: Mapping[str, Any], name: str, read: Callable[[Modality, Any, str], Part]) -> Sample:
     """The sample of an object with "messages".
+
+    Args:
+        fields: the object.
+        name: identifier of the sample.
+        read: (modality, what stands for the medium, words for it in errors) -> its part.
 
     Raises:
         BatchError: a message or one of its media cannot be used; one sentence.
@@ -79,7 +84,7 @@ def talk(fields: Mapping[str, Any], name: str, folder: Path, frames: int = FRAME
     roles: list[str] = []
     for number, message in enumerate(messages, 1):
         role, content = _message(message, number)
-        made = [_part(one, number, folder, frames, beside) for one in content]
+        made = [_part(one, number, read, beside) for one in content]
         parts += made
         roles += [role] * len(made)
     said = _last_turn(parts, roles)
@@ -110,7 +115,7 @@ def _message(message: Any, number: int) -> tuple[str, list]:
     return message["role"], content
 
 
-def _part(part: Any, number: int, folder: Path, frames: int, beside: Mapping[Modality, Iterator]) -> Part:
+def _part(part: Any, number: int, read: Callable, beside: Mapping[Modality, Iterator]) -> Part:
     kind = part.get("type") if isinstance(part, dict) else None
     if kind not in [str(modality) for modality in CONTENT]:
         raise BatchError(f"message {number} has a part of type {kind!r:.40}: allowed are {', '.join(CONTENT)}.")
@@ -123,11 +128,20 @@ def _part(part: Any, number: int, folder: Path, frames: int, beside: Mapping[Mod
     value = given[0] if given else next(beside[modality], None)
     if value is None:
         raise BatchError(f'{whose} has no path: write {{"type": "{kind}", "path": ...}}.')
-    if modality is Modality.VIDEO and isinstance(value, list):
-        if not value:
-            raise BatchError(f"{whose} has no frames: list the paths of its pictures.")
-        return Part(modality, read_frames([inside(folder, one, whose) for one in value]))
-    return read_medium(modality, inside(folder, value, whose), frames)
+    return read(modality, value, whose)
+
+
+def _reader(folder: Path, frames: int) -> Callable[[Modality, Any, str], Part]:
+    """Reads media by their paths below a folder; a list of pictures is a video."""
+
+    def read(modality: Modality, value: Any, whose: str) -> Part:
+        if modality is Modality.VIDEO and isinstance(value, list):
+            if not value:
+                raise BatchError(f"{whose} has no frames: list the paths of its pictures.")
+            return Part(modality, read_frames([inside(folder, one, whose) for one in value]))
+        return read_medium(modality, inside(folder, value, whose), frames)
+
+    return read
 
 
 def _beside(fields: Mapping[str, Any], field: str) -> Iterator:
