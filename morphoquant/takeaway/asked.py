@@ -35,8 +35,8 @@ class Asked:
 
 
 def asked_of(view: View, runs: Iterable[Run], selection: Selection, width: str = "single") -> Asked:
-    """The question with only those filters that `view` takes, so that equal figures are equal questions."""
-    return Asked(view.name, tuple(run.run_id for run in runs), narrow(selection, view.takes), width)
+    """The question with only those filters that change the figure, so that equal figures are equal questions."""
+    return Asked(view.name, tuple(run.run_id for run in runs), narrow(selection, view.takes | view.rings), width)
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Answer:
     """What was asked for.
 
     Attributes:
-        asked: as asked, with only those filters that the view takes, and with the layer where none was named.
+        asked: as asked, with only those filters that change the figure, and with the layer where none was named.
         view: the view.
         runs: the runs it was put to.
         frame: the data.
@@ -69,7 +69,7 @@ def answer(store: RunStore, asked: Asked) -> Answer:
     view = VIEWS[asked.view]
     runs = [store.open(run_id) for run_id in asked.runs]
     check_runs(view, runs)
-    asked = replace(asked, selection=at_layer(store, view, runs, narrow(asked.selection, view.takes)))
+    asked = replace(asked, selection=at_layer(store, view, runs, narrow(asked.selection, view.takes | view.rings)))
     frame = view.query(store, runs, asked.selection)
     if frame.empty:
         raise StoreError(

@@ -15,7 +15,7 @@ from morphoquant.store.run_store import RunStore
 from morphoquant.takeaway import latex_page, provenance
 from morphoquant.takeaway.asked import Asked, answer, check_runs
 from morphoquant.takeaway.command import export_words, filter_words, written
-from morphoquant.takeaway.facts import filters_in_words, involved, run_title, sentence
+from morphoquant.takeaway.facts import filters_in_words, involved, run_title, sentence, view_in_words
 from morphoquant.takeaway.latex_page import Float
 from morphoquant.takeaway.paper_tables import TABLES
 from morphoquant.takeaway.provenance import Entry
@@ -83,8 +83,8 @@ def _figure(store: RunStore, asked: Asked, stem: str, files: Files) -> tuple[Flo
     drawn, data = f"figures/{stem}.pdf", f"data/{stem}.csv"
     files[drawn] = render(found.figure, found.frame, ".pdf", asked.width)
     files[data] = render(None, found.frame, ".csv")
-    subject = _subject(filters_in_words(asked.selection, view.takes), found.runs)
-    whole = _subject(filters_in_words(asked.selection, view.takes, short=False), found.runs)
+    subject = _subject(view_in_words(view, asked.selection), found.runs)
+    whole = _subject(view_in_words(view, asked.selection, short=False), found.runs)
     one = Float("figure", drawn, view.title, subject, view.how_to_read, f"fig:{stem}", asked.width == "double")
     command = written(export_words(asked, Path(drawn).name))
     return one, Entry((drawn, data), view.title, view.question, whole, asked.runs, command), found.runs

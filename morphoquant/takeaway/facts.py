@@ -9,6 +9,7 @@ from morphoquant.figures.theme import three_digits
 from morphoquant.store.header import RunHeader
 from morphoquant.store.run import Run
 from morphoquant.store.run_store import RunStore
+from morphoquant.views.base import View
 
 
 def provenance(header: RunHeader) -> pd.DataFrame:
@@ -60,8 +61,14 @@ def run_title(run: Run) -> str:
     return f"{what} {plan.model.get('id', 'an unnamed model')}{how}{samples}"
 
 
+def view_in_words(view: View, selection: Selection, short: bool = True) -> list[str]:
+    """The filters that a view took, as parts of a caption, and what it rings."""
+    ringed = filters_in_words(selection, view.rings, short)
+    return filters_in_words(selection, view.takes, short) + [f"{part} ringed" for part in ringed]
+
+
 def filters_in_words(selection: Selection, takes: frozenset[str], short: bool = True) -> list[str]:
-    """The filters that a view took, as parts of a caption; the layer first."""
+    """The filters in `takes` as parts of a caption; the layer first."""
     words = []
     if "layer" in takes and selection.layer:
         words.append(f"layer {short_name(selection.layer) if short else selection.layer}")

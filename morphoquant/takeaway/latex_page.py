@@ -21,11 +21,13 @@ _HEAD = rf"""% Made by MorphoQuant {__version__}. Compile it in its folder: pdfl
 % A figure at its own width, smaller only where the page is too low for it; a table no wider than its column.
 \newcommand{{\mqfigure}}[1]{{\includegraphics[width=\linewidth,height=0.85\textheight,keepaspectratio]{{#1}}}}
 \newsavebox{{\mqbox}}
-\newcommand{{\mqtable}}[1]{{\sbox{{\mqbox}}{{\input{{#1}}\unskip}}%
+\newcommand{{\mqtable}}[1]{{\sbox{{\mqbox}}{{\small\input{{#1}}\unskip}}%
   \ifdim\wd\mqbox>\linewidth\resizebox{{\linewidth}}{{!}}{{\usebox{{\mqbox}}}}\else\usebox{{\mqbox}}\fi}}
 \makeatletter
 \setlength{{\@fptop}}{{0pt}}
 \setlength{{\@dblfptop}}{{0pt}}
+\setlength{{\@fpsep}}{{20pt}}
+\setlength{{\@dblfpsep}}{{20pt}}
 \makeatother
 \renewcommand{{\floatpagefraction}}{{0.6}}
 \renewcommand{{\dblfloatpagefraction}}{{0.6}}

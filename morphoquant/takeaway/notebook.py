@@ -94,7 +94,7 @@ def selection(view: View, **filters) -> Selection:
 
 def taken(view: View) -> list[str]:
     """Names of the filters that `view` takes, as a notebook writes them."""
-    return sorted(FILTERS.get(field, field) for field in view.takes)
+    return sorted(FILTERS.get(field, field) for field in view.takes | view.rings)
 
 
 def _runs(store: RunStore, run: Run, view: View, beside: Beside) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from morphoquant.store.run_store import RunStore
 from morphoquant.takeaway.asked import answer, asked_of, check_runs
 from morphoquant.takeaway.choose import of_run
 from morphoquant.takeaway.command import export_words, written
-from morphoquant.takeaway.facts import arithmetic, filters_in_words, involved, provenance, run_title, sentence
+from morphoquant.takeaway.facts import arithmetic, involved, provenance, run_title, sentence, view_in_words
 from morphoquant.takeaway.headlines import headlines
 from morphoquant.takeaway.main_views import main_views
 from morphoquant.takeaway.paper_tables import TABLES
@@ -119,7 +119,7 @@ def _figure(store: RunStore, run: Run, name: str, room: int) -> Part:
     drawn = found.figure.to_html(include_plotlyjs=False, full_html=False, div_id=f"figure-{name}", config=_CONFIG)
     if len(drawn) > room:
         drawn = absent(f"the report would grow beyond {LARGEST / 1e6:.0f} MB; the command below draws it.")
-    subject = sentence([", ".join(filters_in_words(found.asked.selection, view.takes, short=False))])
+    subject = sentence([", ".join(view_in_words(view, found.asked.selection, short=False))])
     asked = f'<p class="soft">{escape(f"{view.question} {subject}")}</p>'
     drawn = f'<figure aria-label="{escape(view.title)}">{drawn}<figcaption>{escape(view.how_to_read)}</figcaption></figure>'
     body = f"{asked}{drawn}<details><summary>For a paper</summary><code>{escape(again)}</code></details>"

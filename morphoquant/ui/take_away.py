@@ -9,7 +9,7 @@ from morphoquant.store.run_store import RunStore
 from morphoquant.takeaway.asked import Asked
 from morphoquant.takeaway.bundle import bundle
 from morphoquant.takeaway.choose import among
-from morphoquant.takeaway.facts import filters_in_words, involved, run_title
+from morphoquant.takeaway.facts import involved, run_title, view_in_words
 from morphoquant.takeaway.main_views import VIEWS_OF
 from morphoquant.takeaway.paper_tables import TABLES
 from morphoquant.takeaway.report import report
@@ -87,7 +87,7 @@ def _row(store: RunStore, place: int, asked: Asked) -> None:
     view = VIEWS[asked.view]
     with st.container(border=True):
         words, width, up, out = st.columns([6, 3, 1, 1], vertical_alignment="center")
-        said = [*filters_in_words(asked.selection, view.takes), _runs(store, asked)]
+        said = [*view_in_words(view, asked.selection), _runs(store, asked)]
         words.markdown(f"{place + 1}. **{view.title}**")
         words.caption(plain("; ".join(said)))
         key = f"{place}_{hash(asked)}"

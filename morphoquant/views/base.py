@@ -58,6 +58,7 @@ class View:
         draw: (frame, selection) -> figure. Each clickable point's customdata starts with [layer or None, channel or None].
         measures: what `selection.measure` may name, the default first; empty when the view has one measure only.
         most: the largest number of runs it takes, absent for any.
+        rings: names of the `Selection` fields that only ring a point of the figure.
     """
 
     name: str
@@ -70,6 +71,7 @@ class View:
     draw: Callable[[pd.DataFrame, Selection], go.Figure]
     measures: tuple[Measure, ...] = ()
     most: int | None = 1
+    rings: frozenset[str] = frozenset()
 
 
 def chosen(measures: tuple[Measure, ...], selection: Selection) -> Measure:

@@ -22,6 +22,7 @@ VIEWS.add(
         how_to_read="Each panel spans the smallest to the largest value of every channel, on one scale; "
         "spikes are outlier channels, a ring is the chosen one.",
         takes=frozenset({"layer", "modalities", "positions"}),
+        rings=frozenset({"channel"}),
         runs="capture",
         query=_query,
         draw=lambda frame, selection: ring_channel(range_bands(frame), selection.channel),

@@ -32,6 +32,7 @@ VIEWS.add(
         how_to_read="One colour a run, for the first of the chosen modalities; where they cross, the better method changes. "
         "A ring is the chosen layer.",
         takes=frozenset({"component", "role", "modalities", "positions", "measure"}),
+        rings=frozenset({"layer"}),
         runs="many",
         query=_query,
         draw=_draw,

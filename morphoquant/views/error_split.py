@@ -26,6 +26,7 @@ VIEWS.add(
         question="Is the error of the layer inputs made by clipping or by rounding?",
         how_to_read="Much clipping asks for a wider grid, much rounding for a narrower one or for more bits.",
         takes=frozenset({"component", "role", "modalities", "positions", "measure"}),
+        rings=frozenset({"layer"}),
         runs="quantize",
         query=lambda store, runs, selection: clipping_and_rounding(quantized(runs)[0], selection),
         draw=_draw,

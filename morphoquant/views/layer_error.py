@@ -39,6 +39,7 @@ VIEWS.add(
         "or solid the run after. "
         "A layer without error has no point, a chosen one a ring.",
         takes=frozenset({"component", "role", "modalities", "positions", "measure"}),
+        rings=frozenset({"layer"}),
         runs="many",
         query=_query,
         draw=_draw,

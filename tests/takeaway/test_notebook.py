@@ -52,6 +52,28 @@ def test_the_first_token_is_taken_in_when_asked_for(small_runs):
     assert set(small_runs.capture.figure_data("tokens_by_modality")["position"]) == {"rest"}
 
 
+@pytest.mark.parametrize("name", list(VIEWS))
+def test_every_filter_that_changes_a_figure_is_one_that_the_view_names(small_runs, answer_runs, name):
+    view, at = VIEWS[name], small_runs.store
+    runs = {"capture": [small_runs.capture], "quantize": [small_runs.searched], "many": small_runs.quantized[: view.most]}
+    runs |= {"evaluate": answer_runs.runs[1:3], "sensitivity": [answer_runs.sensitivity]}
+    runs["evaluate"] = list(answer_runs.matrix.values()) if name == "calibration_matrix" else runs["evaluate"]
+    at = answer_runs.store if view.runs in ("evaluate", "sensitivity") else at
+    layer = {"layer": LAYER} if "layer" in view.takes else {}
+    frame = view.query(at, runs[view.runs], Selection(**layer))
+    plain = view.draw(frame, Selection(**layer)).to_json()
+    for field, value in {"layer": LAYER, "channel": 3}.items():
+        marked = view.draw(frame, Selection(**layer | {field: value})).to_json()
+        assert marked == plain or field in view.takes | view.rings
+
+
+def test_a_layer_and_a_channel_are_ringed_as_in_the_dashboard(small_runs):
+    channels = small_runs.capture.figure("channel_ranges", layer=LAYER, channel=3)
+    assert len(channels.data) > len(small_runs.capture.figure("channel_ranges", layer=LAYER).data)
+    errors = small_runs.searched.figure("layer_error", layer=LAYER)
+    assert len(errors.data) > len(small_runs.searched.figure("layer_error").data)
+
+
 def test_a_quantize_run_answers_for_its_capture_too(small_runs):
     assert_frame_equal(
         small_runs.rtn4.figure_data("channel_ranges", layer=LAYER),
@@ -87,7 +109,7 @@ def test_figures_lists_what_a_run_can_answer(small_runs, answer_runs):
     assert {name for name, view in VIEWS.items() if view.runs == "capture"} == of_capture < of_quantised
     assert "accuracy" in set(answer_runs.full.figures()["name"])
     takes = small_runs.capture.figures().set_index("name")["takes"]
-    assert takes["channel_ranges"] == "first, layer, modality"
+    assert takes["channel_ranges"] == "channel, first, layer, modality"
 
 
 @pytest.mark.parametrize(
