@@ -66,7 +66,12 @@ class MessageEncoder:
             if tokenizer is self.processor:
                 return self._texts(talks, opened)
             batch = self.processor.apply_chat_template(
-                talks, tokenize=True, return_dict=True, return_tensors="pt", padding=True, add_generation_prompt=opened
+                talks,
+                tokenize=True,
+                return_dict=True,
+                return_tensors="pt",
+                add_generation_prompt=opened,
+                processor_kwargs={"padding": True},
             )
         except _REFUSALS as error:
             kinds = ", ".join(sorted({sample.kind for sample in samples}))

@@ -4,8 +4,10 @@ import json
 
 import pytest
 from fixtures.saved_models import save_llava
+from fixtures.small_loaded import small_loaded
 
 from morphoquant.cli import main
+from morphoquant.commands import workload
 from morphoquant.store.run_store import RunStore
 
 
@@ -45,7 +47,7 @@ def test_a_group_size_that_does_not_divide_stops_before_the_weights_are_loaded(m
         )
     assert not RunStore(tmp_path / "cache").entries(), "nothing was captured for it"
     assert main(["quantize", *shared, "--method", "rtn", "--no-preflight"]) == 2
-    assert [entry.header.plan.kind for entry in RunStore(tmp_path / "cache").entries()] == ["quantize", "capture"]
+    assert {entry.header.plan.kind for entry in RunStore(tmp_path / "cache").entries()} == {"quantize", "capture"}
 
 
 def test_it_runs_by_itself_warns_and_reads_bad_files_once(model, texts, tmp_path, capsys):
@@ -60,3 +62,26 @@ def test_it_runs_by_itself_warns_and_reads_bad_files_once(model, texts, tmp_path
     assert main(["quantize", *words, "--run", run, "--method", "rtn", "--eval-samples", "2"]) == 0
     told = capsys.readouterr()
     assert "warning" not in told.err and "run rtn" in told.out
+
+
+def test_the_embedded_model_is_loaded_once_and_refuses_talks_of_several_turns(tmp_path, capsys, monkeypatch):
+    loads = []
+
+    def small(args):  # the embedded model's classes with random weights, in place of a download
+        loads.append(args.model)
+        return small_loaded()
+
+    monkeypatch.setattr(workload, "load_model", small)
+    asked, brief = {"role": "user", "content": "Why?"}, {"role": "system", "content": "Be brief."}
+    talks = tmp_path / "talks.jsonl"
+    talks.write_text("\n".join(json.dumps({"messages": one}) for one in ([asked], [brief, asked])))
+    words = ["--cache", str(tmp_path / "cache"), "--data", str(talks)]
+    assert main(["capture", *words, "--preflight"]) == 0
+    told = capsys.readouterr()
+    assert [line.split(",")[0] for line in told.out.splitlines() if "warning" in line] == [
+        f"warning: the model takes {modality}" for modality in ("image", "audio", "video")
+    ]
+    assert "talks.jsonl: line 2: " in told.err and "one user turn and its answer" in told.err
+    assert main(["capture", *words, "--json"]) == 0 and loads == ["demo", "demo"], "once for each command"
+    made = json.loads(capsys.readouterr().out)
+    assert made["status"] == "finished" and len(made["summary"]["left_out"]) == 1
