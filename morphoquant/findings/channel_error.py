@@ -1,8 +1,5 @@
 """Inputs whose error is made by few channels."""
 
-import math
-
-import numpy as np
 import pandas as pd
 
 from morphoquant.core.modality import CONTENT, Modality
@@ -13,6 +10,7 @@ from morphoquant.findings.finding import Finding, Link, Severity
 from morphoquant.findings.mend import mend
 from morphoquant.findings.normal import BIT_DB, NORMAL_DB
 from morphoquant.findings.words import decibels, percent, place
+from morphoquant.queries.decibels import sqnr_db
 
 MOST_CHANNELS = 0.01
 HALF = 0.5
@@ -22,10 +20,34 @@ SOURCE = (
 )
 
 
-def half_made_by(error: np.ndarray) -> int:
-    """The smallest number of channels whose squared error is half of all."""
-    falling = np.sort(np.asarray(error, float))[::-1].cumsum()
-    return int(np.searchsorted(falling, HALF * falling[-1])) + 1
+def by_input(channels: pd.DataFrame) -> pd.DataFrame:
+    """What the channels of each input make of its error.
+
+    Args:
+        channels: of one modality: layer, channel, signal_sq, clip_sq, round_sq.
+
+    Returns:
+        A row an input that has an error: layer, half (the smallest number of channels whose squared error is half of all), width
+        (channels), db (SQNR), channel (with most of the error), share (its share) and clipped (the clipped part of that).
+    """
+    frame = channels.assign(error=(channels["clip_sq"] + channels["round_sq"]).astype(float))
+    frame = frame.sort_values(["layer", "error"], ascending=[True, False], kind="stable")
+    inputs = frame.groupby("layer", sort=True)
+    total = inputs["error"].transform("sum")
+    short = (inputs["error"].cumsum() - frame["error"]) < HALF * total
+    sums = inputs[["signal_sq", "error"]].sum()
+    top = frame.drop_duplicates("layer").set_index("layer")
+    found = pd.DataFrame(
+        {
+            "half": short.groupby(frame["layer"]).sum(),
+            "width": inputs.size(),
+            "db": sqnr_db(sums["signal_sq"], sums["error"]),
+            "channel": top["channel"],
+            "share": top["error"] / sums["error"].where(sums["error"] > 0),
+            "clipped": top["clip_sq"] / top["error"].where(top["error"] > 0),
+        }
+    )
+    return found[sums["error"] > 0].reset_index()
 
 
 def channel_error(evidence: Evidence) -> list[Finding]:
@@ -36,29 +58,13 @@ def channel_error(evidence: Evidence) -> list[Finding]:
     places = evidence.errors_of("input").drop_duplicates("layer").set_index("layer")
     found = []
     for name in map(str, CONTENT):
-        own = evidence.channels[evidence.channels["modality"] == name]
-        looked = [_looked(layer, part) for layer, part in own.groupby("layer", sort=False) if layer in places.index]
-        few = [one for one in looked if one["db"] < NORMAL_DB[evidence.bits] and one["half"] <= MOST_CHANNELS * one["width"]]
-        if few:
-            worst = min(few, key=lambda one: one["db"])
+        own = by_input(evidence.channels[evidence.channels["modality"] == name])
+        few = own[(own["db"] < NORMAL_DB[evidence.bits]) & (own["half"] <= MOST_CHANNELS * own["width"])]
+        few = few[few["layer"].isin(places.index)].sort_values("db", kind="stable")
+        if len(few):
+            worst = few.head(1).to_dict("records")[0]  # as plain numbers of Python
             found.append(_finding(evidence, name, worst, places.loc[worst["layer"]], kept, len(places)))
     return found
-
-
-def _looked(layer: str, part: pd.DataFrame) -> dict:
-    error = (part["clip_sq"] + part["round_sq"]).to_numpy(float)
-    total, top = error.sum(), int(error.argmax()) if len(error) else 0
-    if not total > 0:
-        return {"layer": layer, "db": math.inf, "half": 0, "width": 0}
-    return {
-        "layer": layer,
-        "db": 10 * math.log10(part["signal_sq"].sum() / total) if part["signal_sq"].sum() > 0 else math.inf,
-        "half": half_made_by(error),
-        "width": len(part),
-        "channel": int(part["channel"].iat[top]),
-        "share": error[top] / total,
-        "clipped": float(part["clip_sq"].iat[top]) / error[top],
-    }
 
 
 def _finding(evidence: Evidence, modality: str, worst: dict, row: pd.Series, kept: int, inputs: int) -> Finding:

@@ -22,6 +22,7 @@ ERROR_COLUMNS = [
 ]
 CHANNEL_COLUMNS = ["layer", "modality", "channel", "signal_sq", "clip_sq", "round_sq"]
 TOKEN_COLUMNS = ["modality", "tokens"]
+PEAK_COLUMNS = ["layer", "modality", "peak"]
 BEYOND_COLUMNS = ["layer", "modality", "values", "beyond", "channels", "channel", "beyond_sq", "error_sq"]
 
 
@@ -53,6 +54,7 @@ class Evidence:
         capture: identifier of the capture.
         tokens: the model's input tokens in the capture, all position classes: modality, tokens.
         inputs: `queries.inputs.layer_inputs` of the capture.
+        peaks: `queries.token_peaks.token_peaks` of the inputs with the widest channels.
         run: identifier of the quantize run, absent if none is looked at.
         label: its method and spec.
         bits: bit-width of its activations, absent if they are not quantised to 8 bits or fewer.
@@ -68,6 +70,7 @@ class Evidence:
     capture: str
     tokens: pd.DataFrame = field(default_factory=lambda: blank(TOKEN_COLUMNS))
     inputs: pd.DataFrame = field(default_factory=lambda: blank(INPUT_COLUMNS))
+    peaks: pd.DataFrame = field(default_factory=lambda: blank(PEAK_COLUMNS))
     run: str | None = None
     label: str = ""
     bits: int | None = None

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 
 import pandas as pd
 
 from morphoquant.core.errors import CompareError, StoreError
-from morphoquant.core.modality import CONTENT
+from morphoquant.core.modality import CONTENT, Position
 from morphoquant.core.selection import Selection
 from morphoquant.core.spec import QuantSpec
 from morphoquant.findings.evidence import CHANNEL_COLUMNS, ERROR_COLUMNS, TOKEN_COLUMNS, Evidence, Other, blank, error_rows
@@ -17,10 +18,12 @@ from morphoquant.queries.errors import error_sums
 from morphoquant.queries.inputs import layer_inputs
 from morphoquant.queries.layers import all_layers
 from morphoquant.queries.modalities import where
+from morphoquant.queries.token_peaks import token_peaks
 from morphoquant.store.run import Run
 from morphoquant.store.run_store import RunStore
 
 _LOOKED_AT = Selection(modalities=CONTENT)
+_LOOKED_INTO = 12  # inputs whose kept tokens are read: all of a large model would take minutes
 
 
 def fitted_to(store: RunStore, capture: str) -> list[Run]:
@@ -78,17 +81,16 @@ def gather(store: RunStore, capture: Run, run: Run | None, inputs: pd.DataFrame 
         StoreError: a table of the capture or of the run cannot be read.
     """
     inputs = layer_inputs(capture) if inputs is None else inputs
+    alone = Evidence(capture.run_id, tokens=_tokens(capture), inputs=inputs, peaks=token_peaks(capture, _widest(inputs)))
     if run is None:
-        return Evidence(capture.run_id, tokens=_tokens(capture), inputs=inputs)
+        return alone
     others = [other for other in fitted_to(store, capture.run_id) if _alike(run, other)]
     label, *labels = run_labels([run, *others])
     layers = all_layers(run)
     bits = QuantSpec.parse(run.plan.spec).a_bits
     errors = _errors(run)
-    return Evidence(
-        capture=capture.run_id,
-        tokens=_tokens(capture),
-        inputs=inputs,
+    return replace(
+        alone,
         run=run.run_id,
         label=label,
         bits=bits if bits <= 8 else None,
@@ -99,6 +101,13 @@ def gather(store: RunStore, capture: Run, run: Run | None, inputs: pd.DataFrame 
         groups=dict(zip(layers["layer"], layers["group"], strict=True)),
         others=tuple(_readable(others, labels)),
     )
+
+
+def _widest(inputs: pd.DataFrame) -> list[str]:
+    """The inputs whose widest channel stands farthest above the median one: where a token may be far above the others."""
+    rest = inputs[(inputs["position"] == str(Position.REST)) & (inputs["median_absmax"] > 0)]
+    ratio = (rest["absmax"] / rest["median_absmax"]).groupby(rest["layer"], sort=False).max()
+    return list(ratio.nlargest(_LOOKED_INTO).index)
 
 
 def _readable(others: Iterable[Run], labels: Iterable[str]) -> Iterator[Other]:

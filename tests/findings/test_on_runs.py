@@ -52,6 +52,7 @@ def test_every_finding_tells_threshold_source_and_numbers(small_runs):
         assert [one.severity for one in found] == sorted((one.severity for one in found), reverse=True)
         for one in found:
             rules_seen.add(one.rule)
+            assert all(type(value) in (int, float, str) for value in one.numbers.values()), one.rule
             assert one.sentence.endswith(".") and one.numbers and one.source and one.unit and one.links and one.excess >= 0
     assert len(rules_seen) >= 4
 

@@ -1,12 +1,14 @@
 """Rules on the shape of activations, each at its threshold and just short of it."""
 
 import hand_made as made
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from morphoquant.core.modality import POSITIONS
 from morphoquant.findings.first_token import RATIO, first_token
+from morphoquant.findings.one_token import one_token
 from morphoquant.findings.wide_channels import wide_channels
 from morphoquant.quant.grid import symmetric_grid
 
@@ -60,3 +62,20 @@ def test_what_the_sentence_says_is_so_on_the_grid(bits, reach):
 def test_a_modality_that_is_not_content_is_not_said():
     rows = made.inputs({"layer": "a.q", "modality": "special", "absmax": 1e4})
     assert wide_channels(made.evidence(inputs=rows)) == []
+
+
+def _tokens(largest: float, kept: list[float]):
+    rows = made.inputs({"layer": "a.down", "modality": "text", "absmax": largest, "channel": 4})
+    peaks = pd.DataFrame({"layer": "a.down", "modality": "text", "peak": kept})
+    return one_token(made.evidence(inputs=rows, peaks=peaks))
+
+
+def test_a_token_is_said_from_64_times_the_median_token_on():
+    assert _tokens(made.just_below(64.0), [0.5, 1.0, 2.0]) == []
+    (one,) = _tokens(64.0, [0.5, 1.0, 64.0])
+    assert one.numbers["outlier_tokens"] == 1 and one.excess == 0 and one.numbers["channel"] == 4
+    assert "1 of 3 kept tokens reaches 64 times the median." in one.sentence
+
+
+def test_a_capture_that_keeps_no_tokens_says_nothing_of_them():
+    assert _tokens(1e6, []) == []
