@@ -12,6 +12,8 @@ from morphoquant.queries.depth import depth_profile
 from morphoquant.queries.sensitivity import sensitivity
 from morphoquant.store.run import Run
 
+_WHERE = ["modality", "layer", "component"]
+
 
 @dataclass(frozen=True)
 class Headline:
@@ -45,8 +47,8 @@ def _capture(run: Run) -> list[Headline]:
     return [
         Headline("Tokens captured", f"{tokens['count'].sum():,}", seen),
         Headline("Layer inputs", f"{layers['group'].nunique():,}", f"{len(layers):,} linear layers, every channel"),
-        Headline("Largest |activation|", three_digits(largest["value"]), _place(largest)),
-        Headline("Widest over median channel", f"{three_digits(uneven['value'])}×", _place(uneven)),
+        Headline("Largest |activation|", three_digits(largest["value"]), _place(*largest[_WHERE])),
+        Headline("Widest over median channel", f"{three_digits(uneven['value'])}×", _place(*uneven[_WHERE])),
     ]
 
 
@@ -54,17 +56,18 @@ def _quantize(run: Run) -> list[Headline]:
     compared = compare_methods([run], Selection(modalities=CONTENT)).sort_values("pooled_sqnr_db", kind="stable")
     worst, best = compared.iloc[0], compared.iloc[-1]
     lowest = compared.sort_values("worst_sqnr_db", kind="stable").iloc[0]
+    part = run.frame("layers", ["component"], {"layer": lowest["worst_layer"]})["component"].iat[0]
     found = [
         Headline("Lowest output SQNR", f"{worst['pooled_sqnr_db']:.1f} dB", f"{worst['modality']}, layers pooled"),
         Headline("Highest output SQNR", f"{best['pooled_sqnr_db']:.1f} dB", f"{best['modality']}, layers pooled"),
-        Headline(
-            "Worst layer", f"{lowest['worst_sqnr_db']:.1f} dB", f"{lowest['modality']} in {short_name(lowest['worst_layer'])}"
-        ),
+        Headline("Worst layer", f"{lowest['worst_sqnr_db']:.1f} dB", _place(lowest["modality"], lowest["worst_layer"], part)),
     ]
     bypass = compared.dropna(subset="bypass_density").sort_values("bypass_density", kind="stable")
     if len(bypass):
         most = bypass.iloc[-1]
-        found.append(Headline("Kept in full precision", f"{most['bypass_density']:.1f} %", f"input values of {most['modality']}"))
+        share, where = most["bypass_density"], f"input values of {most['modality']}"
+        note = where if share else "every input value is quantised"
+        found.append(Headline("Kept in full precision", f"{share:.1f} %" if share else "none", note))
     return found
 
 
@@ -93,8 +96,8 @@ def _highest(run: Run, measure: str):
     return frame.loc[frame["value"].idxmax()]
 
 
-def _place(row) -> str:
-    return f"{row['modality']} in {short_name(row['layer'])}"
+def _place(modality: str, layer: str, part: str) -> str:
+    return f"{modality} in {short_name(layer)} ({part})"
 
 
 _OF_KIND = {"capture": _capture, "quantize": _quantize, "evaluate": _evaluate, "sensitivity": _sensitivity}

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from fixtures.tiny_omni import CONTROL, tiny_batches, tiny_model
 from pandas.testing import assert_frame_equal
 from streamlit.testing.v1 import AppTest
 
@@ -102,6 +103,13 @@ def test_what_if_settings_are_read_as_python_writes_them(small_runs):
     plain = small_runs.capture.figure_data("what_if_grid", layer=LAYER)
     tried = small_runs.capture.figure_data("what_if_grid", layer=LAYER, what_if={"bits": 3, "bypass": True})
     assert not plain.equals(tried)
+
+
+def test_a_run_that_was_just_captured_shows_its_figures(tmp_path):
+    run = morphoquant.capture(tiny_model(), tiny_batches(), store=tmp_path, control=CONTROL, keep_rows=8)
+    tokens = run.figure_data("tokens_by_modality", first=True)
+    assert tokens.groupby("modality")["tokens"].sum()["text"] == 48
+    assert len(run.figure("channel_ranges", modality="audio").data)
 
 
 def test_figures_lists_what_a_run_can_answer(small_runs, answer_runs):

@@ -11,9 +11,12 @@ import pytest
 
 from morphoquant.cli import main
 from morphoquant.core.errors import CompareError, StoreError
+from morphoquant.core.layers import short_name
+from morphoquant.figures.theme import three_digits
 from morphoquant.store.run import Run
 from morphoquant.store.run_store import RunStore
 from morphoquant.takeaway import report as made
+from morphoquant.takeaway.headlines import headlines
 from morphoquant.takeaway.main_views import TABLES_OF, VIEWS_OF
 from morphoquant.takeaway.report import LARGEST, report, write_report
 from morphoquant.takeaway.report_page import Part, page
@@ -62,6 +65,19 @@ def test_it_holds_every_figure_and_table_of_its_kind(pages, runs, kind):
     assert run.run_id in text and "<td>seed</td>" in text and "plotly " in text
     assert all(f"export {name} " in text for name in VIEWS_OF[kind])
     assert 3 <= text.count('class="tile"') <= 4
+
+
+def test_the_head_tells_where_and_how_much(small_runs):
+    frame = small_runs.searched.figure_data("compare_methods", modality=["text", "image", "audio", "video"])
+    found = {one.label: one for one in headlines(small_runs.searched)}
+    assert found["Lowest output SQNR"].value == f"{frame['pooled_sqnr_db'].min():.1f} dB"
+    worst = frame.loc[frame["worst_sqnr_db"].idxmin()]
+    assert found["Worst layer"].note.startswith(f"{worst['modality']} in {short_name(worst['worst_layer'])} (")
+    kept = {run.run_id: headlines(run)[-1] for run in (small_runs.rtn4, small_runs.searched)}
+    assert kept[small_runs.rtn4.run_id].value == "none" and kept[small_runs.searched.run_id].value.endswith(" %")
+    largest = {one.label: one for one in headlines(small_runs.capture)}["Largest |activation|"]
+    profile = small_runs.capture.figure_data("depth_profile", measure="absmax", modality=["text", "image", "audio", "video"])
+    assert largest.value == three_digits(profile["value"].max())
 
 
 @pytest.mark.parametrize("kind", ["capture", "quantize"])
