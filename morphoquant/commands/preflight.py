@@ -2,6 +2,8 @@
 
 import sys
 
+import torch
+
 from morphoquant.commands import workload
 from morphoquant.core.modality import Modality
 from morphoquant.models.load import DEMO, LoadedModel, load
@@ -35,6 +37,7 @@ def load_checked(args, pairs=(), captured: Run | None = None) -> LoadedModel | N
         keep_rows=args.keep_rows if captured is None else None,
         specs=[spec for _, spec in pairs if spec.quantises_weights],
         scope=parts_of(args.scope) if pairs else (),
+        device_memory=torch.cuda.mem_get_info(args.device)[0] if args.device.startswith("cuda") else None,
     )
     if args.preflight:
         print("\n".join(found.lines()))

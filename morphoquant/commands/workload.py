@@ -18,7 +18,7 @@ from morphoquant.store.run_store import Run, RunStore
 
 @dataclass(frozen=True)
 class Workload:
-    """Samples of one data set, encoded for one model, one sample a batch so that nothing is padded.
+    """Samples of one data set, encoded for one model, one sample a batch so that nothing is padded, on its device.
 
     Attributes:
         loaded: the model.
@@ -36,7 +36,9 @@ class Workload:
         return len(self.samples)
 
     def __getitem__(self, index: slice) -> Iterator[dict]:
-        return (self.loaded.encode([sample]) for sample in self.samples[index])
+        device = next(self.loaded.model.parameters()).device
+        for sample in self.samples[index]:
+            yield {name: value.to(device) for name, value in self.loaded.encode([sample]).items()}
 
 
 def load_model(args) -> LoadedModel:

@@ -8,6 +8,7 @@ A model of shapes alone is enough (`models.load.load(weights=False)`). Predictio
     activation   tokens of the longest sample times the widest input or output of a linear in the language model or the head
     quantised    4 bytes a weight in scope for each method, since all are fitted together
     disk         the statistics once for each shard of samples, before compression
+    device       on a device other than the CPU: weights, activation, quantised weights, and its counters of the histograms
 
 The inputs of q, k, v and of gate, up are one; linears of other names count alone, though they may turn out to share an input.
 """
@@ -28,7 +29,7 @@ from morphoquant.core.spec import QuantSpec
 from morphoquant.hooks.collector import GATHERED
 from morphoquant.hooks.components import components
 from morphoquant.runs.capture import SHARD
-from morphoquant.stats.bins import FINE_COUNT
+from morphoquant.stats.bins import BIN_COUNT, FINE_COUNT
 from morphoquant.stats.channel_stats import ChannelStats
 from morphoquant.stats.fine import WIDE
 
@@ -71,6 +72,8 @@ class Preflight:
         activation: the largest one.
         quantised: weights of all methods, 0 without any.
         memory: available now.
+        counters: of histograms on a device other than the CPU.
+        device_memory: free on that device; absent for the CPU.
         disk: for the capture run.
         disk_free: below the cache folder.
         problems: errors of one sentence each; any of them stops the work.
@@ -84,6 +87,8 @@ class Preflight:
     memory: int
     disk: int
     disk_free: int
+    counters: int
+    device_memory: int | None
     problems: tuple[MorphoQuantError, ...]
     warnings: tuple[str, ...]
 
@@ -92,12 +97,19 @@ class Preflight:
         """Bytes of memory at once: statistics are gone before methods are fitted."""
         return self.weights + self.activation + max(self.statistics, self.quantised)
 
+    @property
+    def needed_on_device(self) -> int:
+        """Bytes of the device's memory at once."""
+        return self.weights + self.activation + max(self.counters, self.quantised)
+
     def lines(self) -> list[str]:
         """The figures and sentences, a line each."""
         rows = [("weights", self.weights), ("statistics", self.statistics), ("largest activation", self.activation)]
         rows += [("quantised weights", self.quantised)] if self.quantised else []
         told = [f"{name:20}{in_units(value):>12}" for name, value in rows]
         told.append(f"{'memory at most':20}{in_units(self.needed):>12} of {in_units(self.memory)} available")
+        if self.device_memory is not None:
+            told.append(f"{'device at most':20}{in_units(self.needed_on_device):>12} of {in_units(self.device_memory)} free")
         told.append(f"{'disk at most':20}{in_units(self.disk):>12} of {in_units(self.disk_free)} free")
         return [*told, *(f"warning: {one}" for one in self.warnings), *(f"problem: {one}" for one in self.problems)]
 
@@ -113,6 +125,7 @@ def preflight(
     scope: Collection[Component] = (),
     memory: int | None = None,
     disk_free: int | None = None,
+    device_memory: int | None = None,
 ) -> Preflight:
     """Predicts what capturing `data` and quantising at `specs` needs.
 
@@ -126,6 +139,7 @@ def preflight(
         scope: parts that are quantised.
         memory: bytes available; absent: what the system says.
         disk_free: bytes; absent: what the system says of `cache`.
+        device_memory: bytes free on the device that the model runs on; absent for the CPU.
     """
     parts = components(model)
     linears = {name: module for name, module in model.named_modules() if isinstance(module, nn.Linear)}
@@ -144,6 +158,8 @@ def preflight(
         memory=psutil.virtual_memory().available if memory is None else memory,
         disk=held * -(-data.samples // SHARD),
         disk_free=disk_usage(_existing(cache)).free if disk_free is None else disk_free,
+        counters=4 * BIN_COUNT * _channels(widths, parts, data.modalities) if held and device_memory is not None else 0,
+        device_memory=device_memory,
         problems=(),
         warnings=tuple(_absent(data, takes)) if keep_rows is not None else (),
     )
@@ -164,7 +180,12 @@ def statistics_bytes(
     """
     one = ChannelStats(1, keep_rows)
     one.update(np.zeros((1, 1), np.float32), np.zeros(1, np.int8), np.zeros(1, np.uint64))
-    return one.nbytes * sum(widths[name][0] * slots_of(name, parts[name], modalities) for name in inputs_of(widths))
+    return one.nbytes * _channels(widths, parts, modalities)
+
+
+def _channels(widths: Mapping[str, tuple[int, int]], parts: Mapping[str, Component], modalities: Collection[Modality]) -> int:
+    """Channels of all inputs, each once for every slot."""
+    return sum(widths[name][0] * slots_of(name, parts[name], modalities) for name in inputs_of(widths))
 
 
 def waiting_bytes(widths: Mapping[str, tuple[int, int]], runs: Collection[str]) -> int:
@@ -237,6 +258,13 @@ def _scarce(found: Preflight, keep_rows: int | None) -> Iterator[ModelError]:
             f"{in_units(found.statistics)}, quantised weights {in_units(found.quantised)}, largest activation "
             f"{in_units(found.activation)}) and {in_units(found.memory)} are available: {hint}free some, or go on all the same "
             "with --no-preflight."
+        )
+    if found.device_memory is not None and found.needed_on_device > found.device_memory:
+        yield ModelError(
+            f"{in_units(found.needed_on_device)} of the device's memory may be needed (weights {in_units(found.weights)}, "
+            f"counters {in_units(found.counters)}, quantised weights {in_units(found.quantised)}, largest activation "
+            f"{in_units(found.activation)}) and {in_units(found.device_memory)} are free: free some, give --device cpu, or go on "
+            "all the same with --no-preflight."
         )
     if found.disk > found.disk_free:
         yield ModelError(

@@ -6,6 +6,7 @@ import torch
 from fixtures.saved_models import save_llava
 from fixtures.small_loaded import small_items, small_loaded
 
+from morphoquant.commands.workload import Workload
 from morphoquant.core.errors import ModelError, SpecError
 from morphoquant.core.layers import Component
 from morphoquant.core.modality import CONTENT, Modality
@@ -16,6 +17,8 @@ from morphoquant.hooks.modality_hooks import ModalityHooks
 from morphoquant.models.load import load
 from morphoquant.runs.capture import capture
 from morphoquant.runs.preflight import Data, fine_bytes, in_units, inputs_of, preflight, statistics_bytes, waiting_bytes
+from morphoquant.stats.bins import BIN_COUNT
+from morphoquant.stats.channel_stats import ChannelStats
 
 ALL = frozenset(CONTENT)
 PLENTY = {"memory": 2**50, "disk_free": 2**50}
@@ -127,6 +130,27 @@ def test_too_little_memory_or_disk_is_a_refusal_with_the_figures(small, tmp_path
     fitted = found(small, tmp_path, keep_rows=None, specs=[QuantSpec.parse("w4a4")] * 3, scope=[Component.LANGUAGE])
     assert fitted.statistics == fitted.disk == 0
     assert fitted.quantised == 3 * sum(module.weight.nbytes for module in linears)
+
+
+def test_a_device_has_memory_of_its_own(small, tmp_path):
+    plain = found(small, tmp_path)
+    assert plain.device_memory is None and plain.counters == 0 and not any("device" in line for line in plain.lines())
+    told = found(small, tmp_path, device_memory=2**50)
+    stats = ChannelStats(8, 16)
+    stats.update(torch.zeros(1, 8), np.zeros(1, np.int8), np.zeros(1, np.uint64))
+    slots = (told.disk // stats.nbytes) * 8
+    assert told.counters == 4 * BIN_COUNT * slots and not told.problems
+    assert told.needed_on_device == told.activation + told.counters
+    (problem,) = found(small, tmp_path, device_memory=told.needed_on_device - 1).problems
+    assert "the device's memory" in str(problem) and in_units(told.counters) in str(problem)
+    assert "device at most" in "\n".join(told.lines())
+
+
+def test_batches_are_made_on_the_device_of_the_model(tmp_path):
+    bare = load(str(save_llava(tmp_path / "llava")), tmp_path, weights=False)
+    samples = [small_items()[place].sample for place in (0, 1)]
+    batches = list(Workload(bare, samples, {})[:])
+    assert len(batches) == 2 and {value.device.type for batch in batches for value in batch.values()} == {"meta"}
 
 
 def test_the_machine_is_asked_where_nothing_is_given(small, tmp_path):
