@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from morphoquant.core.errors import BatchError, MissingExtraError
-from morphoquant.data.item_media import read_video
+from morphoquant.data.item_media import middles, read_video
 
 _MOVING_PICTURES = frozenset({".gif", ".png", ".apng", ".webp"})
 
@@ -27,8 +27,7 @@ def read_clip(path: Path, count: int, start: float | None = None, end: float | N
         MissingExtraError: PyAV is needed and not installed.
     """
     if path.suffix.lower() in _MOVING_PICTURES:
-        frames = read_video(path)
-        return frames[_middles(len(frames), count)]
+        return read_video(path, count)
     if not path.is_file():
         raise BatchError(f"there is no video {path.name!r} where it is said to be: put it there, or leave it out.")
     try:
@@ -60,7 +59,7 @@ def _decoded(container, count: int, start: float | None, end: float | None) -> l
             for frame in container.decode(stream)
             if first <= (frame.time or 0.0) - offset and (end is None or (frame.time or 0.0) - offset <= end)
         ]
-        return [inside[place] for place in _middles(len(inside), count)] if inside else []
+        return [inside[place] for place in middles(len(inside), count)] if inside else []
     found = []
     for part in range(count):
         wanted = offset + first + (part + 0.5) * (last - first) / count
@@ -73,8 +72,3 @@ def _decoded(container, count: int, start: float | None, end: float | None) -> l
         if shown is not None:
             found.append(shown.to_ndarray(format="rgb24"))
     return found
-
-
-def _middles(length: int, count: int) -> np.ndarray:
-    """Places of the middles of `count` equal parts; all places where there are no more."""
-    return np.arange(length) if length <= count else ((np.arange(count) + 0.5) * length / count).astype(int)

@@ -34,8 +34,12 @@ def read_image(path: Path) -> np.ndarray:
         return _pixels(path, ImageOps.exif_transpose(picture))
 
 
-def read_video(path: Path) -> np.ndarray:
+def read_video(path: Path, count: int | None = None) -> np.ndarray:
     """A moving GIF, PNG or WebP.
+
+    Args:
+        path: of the file.
+        count: of frames, at most: each from the middle of one of as many equal parts; absent for all. Others are not kept.
 
     Returns:
         uint8 [frames, height, width, 3].
@@ -45,9 +49,17 @@ def read_video(path: Path) -> np.ndarray:
     """
     with _opened(path, 'give videos of other kinds as a list of pictures, "frames"') as moving:
         try:
-            return np.stack([_pixels(path, frame) for frame in ImageSequence.Iterator(moving)])
+            total = getattr(moving, "n_frames", 1)
+            wanted = set(range(total) if count is None else middles(total, count).tolist())
+            frames = enumerate(ImageSequence.Iterator(moving))
+            return np.stack([_pixels(path, frame) for place, frame in frames if place in wanted])
         except (OSError, ValueError, SyntaxError) as error:
             raise _corrupt(path) from error
+
+
+def middles(length: int, count: int) -> np.ndarray:
+    """Places of the middles of `count` equal parts; all places where there are no more."""
+    return np.arange(length) if length <= count else ((np.arange(count) + 0.5) * length / count).astype(int)
 
 
 def read_frames(paths: list[Path]) -> np.ndarray:

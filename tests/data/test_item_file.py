@@ -115,6 +115,16 @@ def test_every_kind_of_medium_is_read(folder):
     assert item.sample.parts[4].value[:, 0, 0, 0].tolist() == [0, 90, 200]
 
 
+def test_of_a_long_moving_picture_some_frames_are_kept(folder):
+    moving = [Image.fromarray(np.full((4, 4, 3), 10 * level, np.uint8)) for level in range(20)]
+    for name in ("long.gif", "long.png", "long.webp"):
+        moving[0].save(folder / name, save_all=True, append_images=moving[1:], **({"lossless": True} if "webp" in name else {}))
+        every = item_media.read_video(folder / name)
+        assert len(every) == 20
+        assert np.array_equal(item_media.read_video(folder / name, 4), every[[2, 7, 12, 17]])
+        assert np.array_equal(item_media.read_video(folder / name, 99), every)
+
+
 def test_transparent_is_white_grey_is_three_channels_and_turned_pictures_stand_upright(folder):
     Image.fromarray(np.zeros((2, 2, 4), np.uint8)).save(folder / "clear.png")
     assert (item_media.read_image(folder / "clear.png") == 255).all()
