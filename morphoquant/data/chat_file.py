@@ -54,6 +54,7 @@ def read_talk(line: bytes, name: str, folder: Path, frames: int = FRAMES) -> Sam
     """
     try:
         fields = json.loads(line.decode("utf-8"))
+        json.dumps(fields, ensure_ascii=False).encode()  # an escape may stand for half a character, which no text can hold
     except (ValueError, RecursionError) as error:
         raise BatchError("the line is not JSON in UTF-8: write one whole object a line.") from error
     if not isinstance(fields, dict):

@@ -5,11 +5,15 @@ import json
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from morphoquant.core.errors import BatchError
 from morphoquant.core.modality import Modality
+from morphoquant.data.chat_file import read_talk
 from morphoquant.data.own import read_own
+from morphoquant.data.sample import fingerprint
 
 ASKED = {"role": "user", "content": "Why?"}
 
@@ -74,6 +78,8 @@ def test_an_absolute_path_is_taken_and_a_relative_one_stays_inside(folder, tmp_p
 BAD = {
     "not-json": (b"{", "not JSON"),
     "not-utf8": (b"\xff{}", "not JSON"),
+    "half-a-character": ({"messages": [{"role": "user", "content": "\ud800"}]}, "not JSON in UTF-8"),
+    "half-a-character-in-the-id": ({"id": "\udfff", "messages": [ASKED]}, "not JSON in UTF-8"),
     "a-list": ([], "JSON list"),
     "no-messages": ({"text": "a"}, "no messages"),
     "messages-as-text": ({"messages": "a"}, "no messages"),
@@ -156,3 +162,35 @@ def test_what_the_model_refuses_is_left_out(folder):
 
     own = read_own(write(folder, user({"type": "image", "path": "a.png"}), {"messages": [ASKED]}), 9, 0, check=check)
     assert own.refused == ("line 1: the model takes text only.",) and len(own.samples) == 1
+
+
+_LEAVES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**70), 2**70),
+    st.floats(),
+    st.text(st.characters(), max_size=8),
+    st.sampled_from(["user", "system", "assistant", "text", "image", "audio", "video", "a.png", "stereo.wav", "moving.gif", "."]),
+)
+_FIELDS = st.sampled_from(
+    ["role", "content", "type", "text", "image", "audio", "video", "path", "url", "id", "images", "messages"]
+)
+_ANY = st.recursive(
+    _LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_FIELDS, inner, max_size=5), max_leaves=12
+)
+_PART = st.fixed_dictionaries(
+    {"type": st.sampled_from(["text", "image", "audio", "video"])}, optional={"text": _ANY, "path": _ANY}
+)
+_MESSAGE = st.fixed_dictionaries({"role": _LEAVES, "content": st.lists(_PART | _ANY, max_size=3) | _ANY})
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(fields=st.fixed_dictionaries({"messages": st.lists(_MESSAGE, max_size=3) | _ANY}, optional={"id": _ANY, "images": _ANY}))
+def test_whatever_a_line_holds_it_is_a_sample_or_one_sentence(folder, fields):
+    line = json.dumps(fields).encode("utf-8", "surrogatepass")
+    try:
+        sample = read_talk(line, "some/1", folder)
+    except BatchError as error:
+        assert str(error).endswith(".") and "\n" not in str(error)
+    else:
+        assert sample.parts and len(fingerprint([sample])) == 64
