@@ -135,4 +135,5 @@ def _write(path: Path, name: str, parts: Iterable[pa.Table]) -> int:
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    # Runs of one command begin within a second, and tables list runs in the order of their beginning.
+    return datetime.now(UTC).isoformat(timespec="microseconds")

@@ -26,11 +26,11 @@ def at(app: AppTest, page: str, **query) -> AppTest:
     return app.run()
 
 
-def with_figures(app: AppTest) -> AppTest:
+def with_figures(app: AppTest, small_runs: SmallRuns) -> AppTest:
     app = at(app, "distribution", layer=LAYER, modality=["audio"])
     app.radio(key="width_channel_ranges").set_value("double").run()
     app.button(key="keep_channel_ranges").click().run()
-    app = at(app, "layer_error")
+    app = at(app, "layer_error", run=small_runs.searched.run_id, before=small_runs.rtn4.run_id)
     app.button(key="keep_layer_error").click().run()
     assert not app.exception
     return at(app, "take_away")
@@ -48,7 +48,7 @@ def test_an_empty_bundle_says_how_to_fill_it(app):
 
 
 def test_figures_seen_are_put_in_and_made(app, small_runs):
-    app = with_figures(app)
+    app = with_figures(app, small_runs)
     assert rows(app) == ["1. **Channel ranges**", "2. **Layer error**"]
     app.multiselect(key="bundle_tables").set_value(["methods"]).run()
     app.button(key="make_bundle").click().run()
@@ -61,19 +61,19 @@ def test_figures_seen_are_put_in_and_made(app, small_runs):
     assert app.get("download_button")
 
 
-def test_what_is_made_is_offered_only_while_it_is_what_the_list_says(app):
-    app = with_figures(app)
+def test_what_is_made_is_offered_only_while_it_is_what_the_list_says(app, small_runs):
+    app = with_figures(app, small_runs)
     app.button(key="make_bundle").click().run()
     assert app.get("download_button")
     next(button for button in app.button if button.label == "Remove").click().run()
     assert rows(app) == ["1. **Layer error**"] and not app.get("download_button")
 
 
-def test_figures_move_up_and_a_figure_is_in_once(app):
-    app = with_figures(app)
+def test_figures_move_up_and_a_figure_is_in_once(app, small_runs):
+    app = with_figures(app, small_runs)
     [button for button in app.button if button.label == "Up"][1].click().run()
     assert rows(app) == ["1. **Layer error**", "2. **Channel ranges**"]
-    app = at(app, "layer_error")
+    app = at(app, "layer_error", run=small_runs.searched.run_id, before=small_runs.rtn4.run_id)
     app.button(key="keep_layer_error").click().run()
     assert rows(at(app, "take_away")) == ["1. **Layer error**", "2. **Channel ranges**"]
 
