@@ -4,7 +4,7 @@ import pandas as pd
 
 from morphoquant.core.evaluation import SUBJECTS
 from morphoquant.queries.accuracy import accuracy
-from morphoquant.queries.evaluations import differing_field, full_precision_of
+from morphoquant.queries.evaluations import calibration_cells, differing_field, full_precision_of
 from morphoquant.store.run import Run
 from morphoquant.store.run_store import RunStore
 
@@ -27,12 +27,15 @@ def compare_accuracy(store: RunStore, runs: list[Run]) -> pd.DataFrame:
         In the order of `runs`, then of subjects.
     """
     wanted = {_key(run): run for run in runs}
-    headers = [entry.header for entry in store.entries() if entry.header and entry.header.status == "finished"]
+    entries = store.entries()
+    headers = [entry.header for entry in entries if entry.header and entry.header.status == "finished"]
+    cells = calibration_cells(entries)
     plans = [
         (header.run_id, header.plan)
         for header in headers
         if header.plan.kind == "evaluate" and header.plan.model == runs[0].plan.model and _key(header) in wanted
     ]
+    plans.sort(key=lambda one: one[0] in cells)
     family = {_key_of(plan): store.open(name) for name, plan in reversed(plans) if differing_field(plans[0][1], plan) is None}
     found = [(run, family[_key(run)]) for run in runs if _key(run) in family]
     columns = ["run_id", "evaluation", "scope", "subject", *_VALUES]

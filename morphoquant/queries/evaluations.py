@@ -121,14 +121,22 @@ def by_spec(runs: list[Run]) -> list[Run]:
     return sorted(runs, key=bits)
 
 
+def calibration_cells(entries: Sequence[RunEntry]) -> frozenset[str]:
+    """Identifiers of the evaluations that are cells of a calibration matrix: looked at by themselves they tell little."""
+    return frozenset(entry.run_id for family in with_other_calibrations(entries) for entry in family)
+
+
 def newest_evaluation(store: RunStore) -> Run:
-    """The newest finished evaluation, of quantised ones if there are any.
+    """The newest finished evaluation: of quantised ones if there are any, and rather not a cell of a calibration matrix.
 
     Raises:
         StoreError: there is none.
     """
-    headers = [entry.header for entry in store.entries() if entry.header and entry.header.status == "finished"]
-    found = sorted((one for one in headers if one.plan.kind == "evaluate"), key=lambda one: is_full_precision(one.plan))
+    entries = store.entries()
+    headers = [entry.header for entry in entries if entry.header and entry.header.status == "finished"]
+    cells = calibration_cells(entries)
+    found = [one for one in headers if one.plan.kind == "evaluate"]
+    found.sort(key=lambda one: (is_full_precision(one.plan), one.run_id in cells))
     if not found:
         raise StoreError(f"there is no finished evaluation: {_MADE_BY}")
     return store.open(found[0].run_id)

@@ -16,6 +16,21 @@ def capture(model, batches, first_sample=0):
     return collector, hooks
 
 
+def assert_alike(found, expected):
+    """Equal statistics at every input, sums apart from the order of adding."""
+    assert found.stats.keys() == expected.stats.keys()
+    for group, stats in expected.stats.items():
+        ours, theirs = found.stats[group].rows(), stats.rows()
+        assert ours.keys() == theirs.keys()
+        for label in theirs:
+            for name in ("count", "min", "max"):
+                np.testing.assert_array_equal(ours[label].channel_stats[name], theirs[label].channel_stats[name])
+            np.testing.assert_allclose(ours[label].channel_stats["m2"], theirs[label].channel_stats["m2"], rtol=1e-6)
+            for name in ("bins", "counts", "largest"):
+                np.testing.assert_array_equal(ours[label].histograms[name].values, theirs[label].histograms[name].values)
+            np.testing.assert_array_equal(ours[label].token_sample["priority"], theirs[label].token_sample["priority"])
+
+
 def test_statistics_are_those_of_the_real_inputs():
     model, batch, sequences = MODELS["qwen2_5_omni"]()
     seen = []
@@ -45,17 +60,7 @@ def test_halves_merged_equal_the_whole():
     first, _ = capture(model, [batch])
     second, _ = capture(model, [other], first_sample=2)
     second.merge(first)
-    assert second.stats.keys() == whole.stats.keys()
-    for group, stats in whole.stats.items():
-        ours, theirs = second.stats[group].rows(), stats.rows()
-        assert ours.keys() == theirs.keys()
-        for label in theirs:
-            for name in ("count", "min", "max"):
-                np.testing.assert_array_equal(ours[label].channel_stats[name], theirs[label].channel_stats[name])
-            np.testing.assert_allclose(ours[label].channel_stats["m2"], theirs[label].channel_stats["m2"], rtol=1e-6)
-            for name in ("bins", "counts", "largest"):
-                np.testing.assert_array_equal(ours[label].histograms[name].values, theirs[label].histograms[name].values)
-            np.testing.assert_array_equal(ours[label].token_sample["priority"], theirs[label].token_sample["priority"])
+    assert_alike(second, whole)
 
 
 @pytest.mark.parametrize("gathered", [0, 10, 70, 5000])
@@ -69,17 +74,7 @@ def test_rows_that_wait_are_counted_as_rows_that_do_not(gathered, monkeypatch):
     usual, _ = capture(model, batches)
     monkeypatch.setattr("morphoquant.hooks.collector.GATHERED", gathered)
     found, _ = capture(model, batches)
-    assert found.stats.keys() == usual.stats.keys()
-    for group, stats in usual.stats.items():
-        ours, theirs = found.stats[group].rows(), stats.rows()
-        assert ours.keys() == theirs.keys()
-        for label in theirs:
-            for name in ("count", "min", "max"):
-                np.testing.assert_array_equal(ours[label].channel_stats[name], theirs[label].channel_stats[name])
-            np.testing.assert_allclose(ours[label].channel_stats["m2"], theirs[label].channel_stats["m2"], rtol=1e-6)
-            for name in ("bins", "counts", "largest"):
-                np.testing.assert_array_equal(ours[label].histograms[name].values, theirs[label].histograms[name].values)
-            np.testing.assert_array_equal(ours[label].token_sample["priority"], theirs[label].token_sample["priority"])
+    assert_alike(found, usual)
 
 
 def test_rows_that_wait_are_copied():

@@ -11,6 +11,7 @@ from morphoquant.core.modality import CONTENT, Position
 from morphoquant.core.selection import Selection
 from morphoquant.queries.compare import compare_methods
 from morphoquant.queries.compare_accuracy import accuracy_columns, compare_accuracy, joined
+from morphoquant.queries.evaluations import newest_evaluation
 from morphoquant.store.run_store import RunStore
 
 SELECTION = Selection(modalities=CONTENT, positions=(Position.REST,))
@@ -67,6 +68,18 @@ def test_other_scopes_and_captures_are_not_mixed(setting):
     other = replace(of(runs[1], FULL), capture="capture-0123456789ab", model=runs[0].plan.model)
     write(store, other, 2)
     assert 0.2 not in compare_accuracy(store, runs)["accuracy"].tolist()
+
+
+def test_cells_of_a_calibration_matrix_do_not_stand_in_for_the_table(setting):
+    store, runs, evaluations = setting
+    few = replace(FULL, model=runs[0].plan.model, data=FULL.data | {"samples": 5})
+    cells = [write(store, replace(of(runs[0], few), capture=name), 1) for name in ("capture-0123456789ab", runs[0].plan.capture)]
+    found = compare_accuracy(store, runs)
+    assert set(found["evaluation"]) == {run.run_id for run in evaluations}
+    assert newest_evaluation(store).run_id == evaluations[1].run_id
+    for run in evaluations:
+        shutil.rmtree(run.folder)
+    assert newest_evaluation(store).run_id == cells[1].run_id
 
 
 def test_columns_name_the_scope_and_rows_join(setting):
