@@ -9,6 +9,8 @@ from morphoquant.commands import words
 from morphoquant.core.errors import BatchError, UnknownNameError
 
 SHORT = ("text", "image", "audio", "video", "all")
+# Rows of equal shape are read together; results do not depend on how many.
+BATCH = 4
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ def add_words(verb, items: int) -> None:
         default=["language"],
         help="parts to quantise: language vision audio connector head (default: language)",
     )
-    verb.add_argument("--batch", type=int, default=1, help="rows of equal shape that share a forward (default: 1)")
+    verb.add_argument("--batch", type=int, default=BATCH, help=f"rows of equal shape that share a forward (default: {BATCH})")
     words.add_capture_words(verb)
 
 

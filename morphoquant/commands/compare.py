@@ -78,22 +78,29 @@ def _made(args, store) -> tuple[list, list]:
     """
     from morphoquant.commands import quantize, workload
     from morphoquant.runs.comparison import each, honoured, together
+    from morphoquant.runs.fitting import Held
 
     args.method = list(METHODS) if args.method == ["all"] else args.method
     pairs, failures = honoured(words.parsed(args))
     loaded = workload.load_model(args)
     captured = workload.make_capture(args, loaded)
     size = together(loaded.model)
-    runs, failed = each(pairs, lambda some: quantize.make(args, loaded, captured, some), size)
+
+    def made(some) -> list:
+        held = Held()  # fitted once for both
+        measured = quantize.make(args, loaded, captured, some, held)
+        if args.items:
+            failures.extend(each(some, lambda few: _asked(args, store, loaded, captured, few, held), size)[1])
+        return measured
+
+    runs, failed = each(pairs, made, size)
     failures += failed
-    if args.items:
-        failures += each(pairs, lambda some: _asked(args, store, loaded, captured, some), size)[1]
     if not runs:
         raise CompareError(f"none of the methods can be compared; the first: {failures[0].reason}")
     return runs, failures
 
 
-def _asked(args, store, loaded, captured, pairs) -> list:
+def _asked(args, store, loaded, captured, pairs, held) -> list:
     """Evaluations of the pairs on freshly drawn questions."""
     from morphoquant.commands import asking
     from morphoquant.runs.evaluate import evaluate
@@ -108,7 +115,9 @@ def _asked(args, store, loaded, captured, pairs) -> list:
         captures=[captured],
         data=asked.name,
         scope=args.asked_scope,
+        batch=asking.BATCH,
         seed=args.seed,
+        held=held,
         progress=args.progress,
     )[1:]
 

@@ -53,8 +53,8 @@ def run(args) -> str | None:
     return done[-1].run_id
 
 
-def make(args, loaded, captured, pairs):
-    """The quantize runs of (method, spec) pairs on the words' evaluation data."""
+def make(args, loaded, captured, pairs, held=None):
+    """The quantize runs of (method, spec) pairs on the words' evaluation data; fits that are `held` are not found again."""
     from morphoquant.commands import workload
     from morphoquant.runs.quantize import quantize
     from morphoquant.store.run_store import RunStore
@@ -72,5 +72,6 @@ def make(args, loaded, captured, pairs):
         control=loaded.control,
         scope=args.scope,
         seed=args.seed,
+        held=held,
         progress=args.progress,
     )

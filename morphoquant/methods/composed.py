@@ -80,8 +80,8 @@ class Composed:
         for method in self.methods:
             method.check(spec)
 
-    def survey(self, summaries: Mapping[str, ChannelSummary]) -> tuple[object | None, ...]:
-        """What each method must know of all groups.
+    def survey(self, summaries: Mapping[str, ChannelSummary]) -> tuple[object | None, ...] | None:
+        """What each method must know of all groups; None if none must.
 
         Raises:
             SpecError: a method looks at all groups, and one before it changes their bases, which are not known yet.
@@ -97,7 +97,7 @@ class Composed:
             surveys.append(survey)
             if Part.TRANSFORM in parts_found(method):
                 turned = method.name
-        return tuple(surveys)
+        return tuple(surveys) if any(survey is not None for survey in surveys) else None
 
     def fit(self, inputs: GroupInputs, spec: QuantSpec, survey: tuple[object | None, ...] | None = None) -> GroupFit:
         """Fits each method in the basis that those before it have found."""

@@ -27,7 +27,7 @@ from morphoquant.methods.base import GroupFit, Method
 from morphoquant.models.load import LoadedModel
 from morphoquant.runs.answers import Asker, Question, ask_all, log_likelihoods
 from morphoquant.runs.continuing import Reader
-from morphoquant.runs.fitting import fit
+from morphoquant.runs.fitting import Held, fit
 from morphoquant.runs.inputs import CalibrationInputs
 from morphoquant.runs.keeping import LIMIT, Kept, unchanged_parts
 from morphoquant.runs.passages import perplexity_table
@@ -57,6 +57,7 @@ def evaluate(
     batch: int = 1,
     seed: int = 0,
     keep_bytes: int = LIMIT,
+    held: Held | None = None,
     progress: Progress = silent,
 ) -> list[Run]:
     """Evaluates a model in full precision, then every (method, spec) pair fitted to every capture.
@@ -77,6 +78,7 @@ def evaluate(
         batch: rows that may share a forward.
         seed: of the exchange of media, and of the run's plan.
         keep_bytes: what the outputs of parts out of scope may take, for one shard.
+        held: fits that are found already, and are added to.
         progress: told what is done.
 
     Returns:
@@ -108,7 +110,7 @@ def evaluate(
         jobs = [] if store.finished(full) else [_Job(stack.enter_context(store.writer(full)), {}, control, None)]
         missing = {plan.run_id: (capture, pair, plan) for capture, pair, plan in wanted if store.finished(plan) is None}
         writers = {run_id: stack.enter_context(store.writer(plan)) for run_id, (_, _, plan) in missing.items()}
-        for run_id, fits in _fitted(loaded, list(missing.values()), parts, progress):
+        for run_id, fits in _fitted(loaded, list(missing.values()), parts, held or Held(), progress):
             capture = missing[run_id][0]
             jobs.append(_Job(writers[run_id], fits, False, capture.plan.data.get("id")))
         if jobs:
@@ -166,15 +168,14 @@ def _full_plan(store: RunStore, base: Mapping[str, Any], control: bool) -> RunPl
     return plan if control or store.finished(plan) else RunPlan(**base, options={"scope": []}, fields={"control": False})
 
 
-def _fitted(loaded: LoadedModel, missing, parts, progress: Progress) -> Iterator[tuple[str, dict[str, GroupFit]]]:
+def _fitted(loaded: LoadedModel, missing, parts, held: Held, progress: Progress) -> Iterator[tuple[str, dict[str, GroupFit]]]:
     """(run_id, fits) of plans that have not run, one capture after the other; equal weights are held once."""
-    known: dict[str, list[torch.Tensor]] = {}
     by_capture: dict[str, list] = {}
     for capture, pair, plan in missing:
         by_capture.setdefault(capture.run_id, []).append((capture, pair, plan))
     for members in by_capture.values():
         inputs = CalibrationInputs(members[0][0], loaded.model, parts)
-        fits = fit([pair for _, pair, _ in members], inputs, progress, known)
+        fits = fit([pair for _, pair, _ in members], inputs, progress, held)
         yield from zip((plan.run_id for *_, plan in members), fits, strict=True)
 
 

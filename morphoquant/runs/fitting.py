@@ -1,7 +1,7 @@
-"""Fitting methods to a capture: each group's inputs are read once and handed to every method."""
+"""Fitting methods to a capture: each group's inputs are read once and handed to every method, and no fit is found twice."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -15,11 +15,24 @@ from morphoquant.runs.blocks import Blocks, Flow
 from morphoquant.runs.inputs import CalibrationInputs
 
 
+@dataclass(frozen=True, eq=False)
+class Held:
+    """What fits have found so far, for further ones: by other captures, or for another scope.
+
+    Attributes:
+        weights: quantised weights by layer; equal ones are one tensor.
+        fits: by everything that a group's fit depends on.
+    """
+
+    weights: dict[str, list[Tensor]] = field(default_factory=dict)
+    fits: dict[Hashable, GroupFit] = field(default_factory=dict)
+
+
 def fit(
     methods: Sequence[tuple[Method, QuantSpec]],
     inputs: CalibrationInputs,
     progress: Progress = silent,
-    known: dict[str, list[Tensor]] | None = None,
+    held: Held | None = None,
 ) -> list[dict[str, GroupFit]]:
     """Fits each (method, spec) pair to every group in scope.
 
@@ -27,7 +40,7 @@ def fit(
         methods: the pairs.
         inputs: what a capture says of the groups.
         progress: told what is done.
-        known: quantised weights by layer that are held already, and are added to; for fits to several captures.
+        held: what is found already, and is added to.
 
     Returns:
         For each pair, in order, its fits by group name, each with the seconds that it took and an even share of those that
@@ -41,23 +54,25 @@ def fit(
     for method, spec in methods:
         method.check(spec)
     surveys = [method.survey(inputs.summaries) for method, _ in methods]
-    blocks = _blocks(methods, inputs)
+    held = Held() if held is None else held
     jobs = [
-        _Job(method, spec, survey, Flow() if Need.BLOCKS in method.needs else None, _measured(method, inputs))
+        _Job(method, spec, survey, Flow() if Need.BLOCKS in method.needs else None, _measured(method, inputs), held, inputs)
         for survey, (method, spec) in zip(surveys, methods, strict=True)
     ]
+    for job in jobs:
+        job.recall()
+    blocks = _blocks([job for job in jobs if len(job.fits) < len(inputs.groups)], inputs)
     needs = frozenset().union(*(method.needs for method, _ in methods)) - {Need.BLOCKS}
-    seen = {} if known is None else known
     for group in track(inputs.groups, "fitting", len(inputs.groups), progress):
         todo = [job for job in jobs if group not in job.fits]
         given = None
         for job in todo:
             name = blocks.holding(group) if blocks and job.flow else None
             if name is not None:
-                job.fit_block(blocks, name, seen)
+                job.fit_block(blocks, name)
             else:
                 given = given or inputs.group(group, needs)
-                job.fit_group(given, seen)
+                job.fit_group(given)
     return [{group: job.fits[group] for group in inputs.groups} for job in jobs]
 
 
@@ -71,6 +86,8 @@ class _Job:
         survey: what the method has seen of all groups.
         flow: for methods fitted to blocks, what those fitted so far leave.
         measured: seconds a group that measuring gradients for the method took.
+        held: what was found for other jobs.
+        inputs: what the capture says of the groups.
         fits: what is found, by group.
     """
 
@@ -79,14 +96,23 @@ class _Job:
     survey: object | None
     flow: Flow | None
     measured: float
+    held: Held
+    inputs: CalibrationInputs
     fits: dict[str, GroupFit] = field(default_factory=dict)
 
-    def fit_group(self, given: GroupInputs, seen: dict[str, list[Tensor]]) -> None:
+    def recall(self) -> None:
+        """Takes over the fits that are held."""
+        for group in self.inputs.groups:
+            found = self.held.fits.get(self._key(group))
+            if found is not None:
+                self.fits[group] = found
+
+    def fit_group(self, given: GroupInputs) -> None:
         started = time.monotonic()
         fitted = self.method.fit(given, self.spec, self.survey)
-        self.fits[given.group] = _sharing(replace(fitted, seconds=time.monotonic() - started + self.measured), seen)
+        self._hold(given.group, replace(fitted, seconds=time.monotonic() - started + self.measured))
 
-    def fit_block(self, blocks: Blocks, name: str, seen: dict[str, list[Tensor]]) -> None:
+    def fit_block(self, blocks: Blocks, name: str) -> None:
         """Fits all groups of a block, which share the time that it took evenly."""
         block = blocks.inputs(name, self.flow.into(blocks.calls(name)), self.method.needs)
         started = time.monotonic()
@@ -94,16 +120,24 @@ class _Job:
         seconds = (time.monotonic() - started) / len(fitted) + self.measured
         self.flow.out_of(block, fitted)
         for group, found in fitted.items():
-            self.fits[group] = _sharing(replace(found, seconds=seconds), seen)
+            self._hold(group, replace(found, seconds=seconds))
+
+    def _hold(self, group: str, fitted: GroupFit) -> None:
+        self.fits[group] = self.held.fits[self._key(group)] = _sharing(fitted, self.held.weights)
+
+    def _key(self, group: str) -> Hashable:
+        """Where a method looks at all groups first, its fits depend on which these are."""
+        others = None if self.survey is None else tuple(self.inputs.groups)
+        return self.inputs.run.run_id, self.method, str(self.spec), others, group
 
 
 def _measured(method: Method, inputs: CalibrationInputs) -> float:
     return inputs.gradients.seconds / len(inputs.groups) if Need.GRADIENTS in method.needs else 0.0
 
 
-def _blocks(methods: Sequence[tuple[Method, QuantSpec]], inputs: CalibrationInputs) -> Blocks | None:
+def _blocks(jobs: Sequence[_Job], inputs: CalibrationInputs) -> Blocks | None:
     """The model's blocks if a method is fitted to them."""
-    names = [method.name for method, _ in methods if Need.BLOCKS in method.needs]
+    names = [job.method.name for job in jobs if job.flow]
     if not names:
         return None
     if not inputs.run.has("sequences"):

@@ -20,7 +20,7 @@ from morphoquant.methods.base import GroupFit, Method
 from morphoquant.methods.cost import total_cost
 from morphoquant.models.control import ControlTokens
 from morphoquant.runs import tables
-from morphoquant.runs.fitting import fit
+from morphoquant.runs.fitting import Held, fit
 from morphoquant.runs.inputs import CalibrationInputs
 from morphoquant.runs.measure import Measure, Measured
 from morphoquant.runs.scope import check_model, parts_of
@@ -59,6 +59,7 @@ def quantize(
     control: ControlTokens | None = None,
     scope: Sequence[str] = ("language", "vision", "audio", "connector"),
     seed: int = 0,
+    held: Held | None = None,
     progress: Progress = silent,
 ) -> list[Run]:
     """Fits each (method, spec) pair to `capture` and measures it on `batches`; pairs already in the cache are not repeated.
@@ -74,6 +75,7 @@ def quantize(
         control: special tokens and template spans of the model's tokenizer.
         scope: parts of the model to quantise.
         seed: of the run's plan.
+        held: fits that are found already, and are added to.
         progress: told what is done.
 
     Returns:
@@ -93,14 +95,14 @@ def quantize(
             if store.finished(plan) is None and plan.run_id not in {job.writer.header.run_id for job in jobs}:
                 jobs.append(_Job(method, spec, stack.enter_context(store.writer(plan))))
         if jobs:
-            _run(model, capture, batches, jobs, control, parts, progress)
+            _run(model, capture, batches, jobs, control, parts, held, progress)
     return [store.open(plan.run_id) for plan in plans]
 
 
-def _run(model, capture: Run, batches: Batches, jobs: list[_Job], control, parts: list[Component], progress: Progress) -> None:
+def _run(model, capture: Run, batches: Batches, jobs: list[_Job], control, parts: list[Component], held, progress) -> None:
     started = time.monotonic()
     inputs = CalibrationInputs(capture, model, parts)
-    fits = fit([(job.method, job.spec) for job in jobs], inputs, progress)
+    fits = fit([(job.method, job.spec) for job in jobs], inputs, progress, held)
     fitted = time.monotonic()
     total = len(batches)
     first = min(job.writer.next_batch for job in jobs)
