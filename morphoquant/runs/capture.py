@@ -83,8 +83,9 @@ def capture(
     )
     finished = store.finished(plan)
     if finished is None:
-        with store.writer(plan) as writer:
-            _run(model, batches, writer, control, keep_rows, seed, summary or {}, progress)
+        with store.unfinished([plan], progress) as writers:
+            for writer in writers.values():
+                _run(model, batches, writer, control, keep_rows, seed, summary or {}, progress)
         finished = store.open(plan.run_id)
     return finished
 

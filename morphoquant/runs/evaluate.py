@@ -10,7 +10,6 @@ import platform
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,10 +105,9 @@ def evaluate(
     base = dict(kind="evaluate", model=dict(loaded.identity), data=identity, seed=seed, code=__version__)
     full = _full_plan(store, base, control)
     wanted = [(capture, pair, quantized_plan(base, capture, pair, parts)) for capture in captures for pair in pairs]
-    with ExitStack() as stack:
-        jobs = [] if store.finished(full) else [_Job(stack.enter_context(store.writer(full)), {}, control, None)]
-        missing = {plan.run_id: (capture, pair, plan) for capture, pair, plan in wanted if store.finished(plan) is None}
-        writers = {run_id: stack.enter_context(store.writer(plan)) for run_id, (_, _, plan) in missing.items()}
+    with store.unfinished([full, *(plan for *_, plan in wanted)], progress) as writers:
+        jobs = [_Job(writers[full.run_id], {}, control, None)] if full.run_id in writers else []
+        missing = {plan.run_id: (capture, pair, plan) for capture, pair, plan in wanted if plan.run_id in writers}
         for run_id, fits in _fitted(loaded, list(missing.values()), parts, held or Held(), progress):
             capture = missing[run_id][0]
             jobs.append(_Job(writers[run_id], fits, False, capture.plan.data.get("id")))

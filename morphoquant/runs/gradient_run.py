@@ -63,9 +63,9 @@ def store_gradients(
     """
     check_model(capture, loaded.identity)
     plan = _plan(capture)
-    if store.finished(plan) is None:
-        started = time.monotonic()
-        with store.writer(plan) as writer:
+    with store.unfinished([plan], progress) as writers:
+        for writer in writers.values():
+            started = time.monotonic()
             taken = [sample for sample in samples if sample.modalities <= loaded.modalities]
             found = measure_gradients(loaded, taken, progress)
             facts = {"seconds": round(time.monotonic() - started, 1), "samples": found.samples, "torch": torch.__version__}

@@ -3,7 +3,6 @@
 import platform
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -88,12 +87,11 @@ def quantize(
     check_model(capture, identity)
     parts = parts_of(scope)
     plans = [_plan(method, spec, capture, identity, data, parts, seed) for method, spec in methods]
-    with ExitStack() as stack:
-        jobs = []
-        for plan, (method, spec) in zip(plans, methods, strict=True):
-            method.check(spec)
-            if store.finished(plan) is None and plan.run_id not in {job.writer.header.run_id for job in jobs}:
-                jobs.append(_Job(method, spec, stack.enter_context(store.writer(plan))))
+    for method, spec in methods:
+        method.check(spec)
+    pairs = {plan.run_id: pair for plan, pair in zip(plans, methods, strict=True)}
+    with store.unfinished(plans, progress) as writers:
+        jobs = [_Job(*pairs[run_id], writer) for run_id, writer in writers.items()]
         if jobs:
             _run(model, capture, batches, jobs, control, parts, held, progress)
     return [store.open(plan.run_id) for plan in plans]

@@ -91,8 +91,8 @@ def sensitivity(
     identity = {"id": data, "fingerprint": items_fingerprint(items), "samples": len(items)}
     base = dict(kind="sensitivity", model=dict(loaded.identity), data=identity, seed=seed, code=__version__)
     plan = quantized_plan(base, capture, (method, spec), parts)
-    if store.finished(plan) is None:
-        with store.writer(plan) as writer:
+    with store.unfinished([plan], progress) as writers:
+        for writer in writers.values():
             inputs = CalibrationInputs(capture, loaded.model, parts)
             (fits,) = fit([(method, spec)], inputs, progress)
             work = _Work(loaded, items, batch, _steps(loaded.model, fits, parts), unchanged_parts(loaded.model, parts))

@@ -47,9 +47,16 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Removes what an interrupted writer left below `folder`. Only the holder of the folder's lock may call it."""
-    for leftover in folder.rglob(f"*{TEMPORARY_SUFFIX}"):
-        leftover.unlink(missing_ok=True)
+    """Removes what an interrupted writer left below `folder`. Only the holder of the folder's lock may call it.
+
+    Raises:
+        StoreError: the folder cannot be written to.
+    """
+    try:
+        for leftover in folder.rglob(f"*{TEMPORARY_SUFFIX}"):
+            leftover.unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(_explain(error, folder)) from error
 
 
 def _explain(error: OSError, path: Path) -> str:

@@ -1,6 +1,8 @@
 """Reading a run folder: every table is checked against its schema before a row of it is used."""
 
-from collections.abc import Mapping, Sequence
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,9 @@ from morphoquant.store.header import RunHeader
 from morphoquant.store.schema import TABLES
 
 Where = Mapping[str, Any]
+# A Parquet file ends with its footer, the footer's length in four bytes, and four letters.
+_TAIL = 8
+_AGAIN = "delete the run and run its command again"
 
 
 class Run(Asking):
@@ -61,7 +66,9 @@ class Run(Asking):
             raise StoreError(f"run {self.run_id!r} is {self.header.status}, it has no tables yet: wait for it or start it again.")
         if not self.has(name):
             raise StoreError(f"run {self.run_id!r} has no table {name!r}: it holds {', '.join(sorted(self.header.tables))}.")
-        return read_table(self.folder / f"{name}.parquet", name, columns, where, rows=self.header.tables[name])
+        file = f"{name}.parquet"
+        footer = self.header.footers.get(file)
+        return read_table(self.folder / file, name, columns, where, rows=self.header.tables[name], footer=footer)
 
     def frame(self, name: str, columns: Sequence[str] | None = None, where: Where | None = None) -> pd.DataFrame:
         """`table` as pandas, names as plain strings."""
@@ -70,32 +77,76 @@ class Run(Asking):
         return table.cast(pa.schema(plain)).to_pandas()
 
 
-def read_table(path: Path, name: str, columns: Sequence[str] | None, where: Where | None, rows: int | None) -> pa.Table:
+def read_table(
+    path: Path,
+    name: str,
+    columns: Sequence[str] | None,
+    where: Where | None,
+    rows: int | None = None,
+    footer: str | None = None,
+) -> pa.Table:
     """Reads one Parquet file as table `name` of the schema.
 
     Raises:
-        StoreError: the file is missing, truncated, of another schema, or has another number of rows than `rows`.
+        StoreError: the file is missing, truncated, of another schema, or has another number of rows than `rows` or another
+            footer than `footer`.
     """
-    again = "delete the run and run its command again"
     schema = TABLES[name]
     wanted = {column: _listed(value) for column, value in (where or {}).items()}
-    try:
-        with pq.ParquetFile(path) as file:
-            found, found_rows = file.schema_arrow, file.metadata.num_rows
-            if [(f.name, f.type) for f in found] != [(f.name, f.type) for f in schema]:
-                raise StoreError(f"{path.parent.name}/{path.name} is not a {name!r} table of this release: {again}.")
-            if rows is not None and found_rows != rows:
-                raise StoreError(f"{path.parent.name}/{path.name} holds {found_rows} rows, its header says {rows}: {again}.")
-            chosen = list(columns) if columns else schema.names
-            table = file.read_row_groups(_row_groups(file, wanted), columns=[*dict.fromkeys([*chosen, *wanted])])
+    with _opened(path, name, footer) as file:
+        found = file.metadata.num_rows
+        if rows is not None and found != rows:
+            raise StoreError(f"{path.parent.name}/{path.name} holds {found} rows, its header says {rows}: {_AGAIN}.")
+        chosen = list(columns) if columns else schema.names
+        table = file.read_row_groups(_row_groups(file, wanted), columns=[*dict.fromkeys([*chosen, *wanted])])
+        table.validate(full=True)  # heads of pages carry no checksum: an index into a dictionary that is not there
         for column, values in wanted.items():
             table = table.filter(pc.is_in(table[column].cast(_plain(schema.field(column).type)), pa.array(values)))
         return table.select(chosen)
+
+
+def check_table(path: Path, name: str, footer: str | None) -> None:
+    """Reads all of one Parquet file, a row group at a time, and keeps none of it.
+
+    Raises:
+        StoreError: as `read_table`.
+    """
+    if name not in TABLES:
+        raise StoreError(f"{path.parent.name}/{path.name} is no table of this release: {_AGAIN}.")
+    with _opened(path, name, footer) as file:
+        for group in range(file.metadata.num_row_groups):
+            file.read_row_group(group).validate(full=True)
+
+
+@contextmanager
+def _opened(path: Path, name: str, footer: str | None) -> Iterator[pq.ParquetFile]:
+    """The pages of values carry checksums; the footer, whose bounds decide which rows are looked at, has its in the header."""
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            if [(f.name, f.type) for f in file.schema_arrow] != [(f.name, f.type) for f in TABLES[name]]:
+                raise StoreError(f"{path.parent.name}/{path.name} is not a {name!r} table of this release: {_AGAIN}.")
+            if footer is not None and footer_checksum(path) != footer:
+                raise StoreError(f"{path.parent.name}/{path.name} is damaged (its footer is another): {_AGAIN}.")
+            yield file
     except FileNotFoundError:
-        raise StoreError(f"{path.parent.name}/{path.name} is missing: {again}.") from None
-    except (pa.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0].rstrip(".")
-        raise StoreError(f"{path.parent.name}/{path.name} is damaged ({reason}): {again}.") from error
+        raise StoreError(f"{path.parent.name}/{path.name} is missing: {_AGAIN}.") from None
+    except (pa.ArrowException, OSError, ValueError, LookupError, OverflowError) as error:
+        reason = (str(error).splitlines() or ["unreadable"])[0].rstrip(".")
+        raise StoreError(f"{path.parent.name}/{path.name} is damaged ({reason}): {_AGAIN}.") from error
+
+
+def footer_checksum(path: Path) -> str:
+    """CRC-32 of a Parquet file's last bytes from its footer on, in hex; of all of it where no footer can be found.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(size - _TAIL, 0))
+        length = int.from_bytes(file.read(_TAIL)[:4], "little") + _TAIL
+        file.seek(size - length if length <= size else 0)
+        return f"{zlib.crc32(file.read()):08x}"
 
 
 def _row_groups(file: pq.ParquetFile, wanted: Mapping[str, list]) -> list[int]:

@@ -3,16 +3,20 @@
 `<cache>/runs` holds what was made here; `<cache>/stored` holds runs shipped with the project and is never written to.
 """
 
+import os
 import re
 import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from morphoquant.core.errors import StoreError, UnknownNameError
 from morphoquant.core.plan import RunPlan
+from morphoquant.core.progress import Progress
 from morphoquant.store.header import RunHeader
 from morphoquant.store.run import Run
-from morphoquant.store.writer import RunWriter, is_written
+from morphoquant.store.writer import RunWriter, is_written, locked
 
 _RUN_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,120}")
 
@@ -69,21 +73,54 @@ class RunStore:
         return Run(folder, entry.header) if entry and entry.header and entry.header.status == "finished" else None
 
     def writer(self, plan: RunPlan) -> RunWriter:
-        """Starts or resumes the run of `plan`."""
+        """Starts or resumes the run of `plan`.
+
+        Raises:
+            StoreError: another process writes it, or the cache cannot be written.
+        """
         return RunWriter(self.roots[0] / plan.run_id, plan)
+
+    @contextmanager
+    def unfinished(self, plans: Iterable[RunPlan], waiting: Progress) -> Iterator[dict[str, RunWriter]]:
+        """Writers of the runs that are not finished, by run_id in the order of `plans`.
+
+        What another process writes is waited for, and then read or resumed. Runs begin in the order of `plans`, but all
+        processes take hold of their folders in one order, so that no two wait for each other.
+
+        Raises:
+            StoreError: the cache cannot be written.
+        """
+        missing = {plan.run_id: plan for plan in plans if self.finished(plan) is None}
+        with ExitStack() as stack:
+            locks = {}
+            for run_id in sorted(missing):
+                locks[run_id] = locked(self.roots[0] / run_id, waiting)
+                stack.callback(locks[run_id].release)
+            writers = {
+                run_id: stack.enter_context(RunWriter(self.roots[0] / run_id, plan, locks[run_id]))
+                for run_id, plan in missing.items()
+            }
+            yield {run_id: writer for run_id, writer in writers.items() if not writer.finished}
 
     def delete(self, run_id: str) -> None:
         """Removes a run made here, damaged or not.
 
         Raises:
-            StoreError: the run is shipped with the project, or the identifier is malformed.
+            StoreError: the run is shipped with the project or is being written, the identifier is malformed, or the cache is
+                read-only.
         """
         folder = self.roots[0] / check_run_id(run_id)
         if not folder.is_dir():
             if (self.roots[1] / run_id).is_dir():
                 raise StoreError(f"run {run_id!r} is shipped with the project and is not removed: delete its folder by hand.")
             raise UnknownNameError("run", run_id, [entry.run_id for entry in self.entries()])
-        shutil.rmtree(folder)
+        try:
+            # One that nobody could write is not locked: the folder itself says why it cannot be removed.
+            if is_written(folder) and os.access(folder, os.W_OK):
+                raise StoreError(f"run {run_id!r} is being written by another process: cancel that first.")
+            shutil.rmtree(folder)
+        except OSError as error:
+            raise StoreError(f"cannot remove {folder}: {error.strerror or error}; check who may write there.") from error
 
     def _find(self, run_id: str) -> Path | None:
         return next((root / run_id for root in self.roots if (root / run_id).is_dir()), None)

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from morphoquant.store.atomic import replacing
-from morphoquant.store.run import Run
+from morphoquant.store.run import Run, footer_checksum
 from morphoquant.store.schema import TABLES
 
 FINE = ("histograms", "fine_histograms", "grids", "grid_use")
@@ -36,15 +36,16 @@ def ship(run: Run, folder: Path, groups: Collection[str]) -> Path:
         StoreError: the run cannot be read or the copy not written.
     """
     target = folder / run.run_id
-    rows = {}
+    rows, footers = {}, {}
     for name in sorted(run.header.tables):
         if name not in LEFT_OUT:
-            table = run.table(name, where={"group": sorted(groups)} if name in FINE else None)
-            rows[name] = _write(target / f"{name}.parquet", name, table)
+            table, file = run.table(name, where={"group": sorted(groups)} if name in FINE else None), f"{name}.parquet"
+            rows[name] = _write(target / file, name, table)
+            footers[file] = footer_checksum(target / file)
     layered = f"histograms, grids and grid use of {len(groups)} layer inputs; no kept tokens; "
     kept = (layered if run.has("layers") else "") + "sums to 16 significant bits"
     summary = {**run.header.summary, "shipped": kept, "shipped_groups": sorted(groups)}
-    replace(run.header, tables=rows, stored=True, summary=summary).write(target)
+    replace(run.header, tables=rows, footers=footers, stored=True, summary=summary).write(target)
     return target
 
 
@@ -59,6 +60,7 @@ def _write(path: Path, name: str, table: pa.Table) -> int:
     with replacing(path) as sibling:
         encoding = {column: "BYTE_STREAM_SPLIT" for column in floats}
         options = {"use_dictionary": keys, "column_encoding": encoding, "compression": "zstd", "compression_level": 19}
+        options["write_page_checksum"] = True
         with pq.ParquetWriter(sibling, schema, **options) as file:
             for part in _by_key(table, keys[0] if keys else None):
                 file.write_table(part, row_group_size=max(part.num_rows, 1))

@@ -7,8 +7,10 @@ into place, writes "finished", and only then removes the shards.
 
 import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +20,15 @@ from filelock import FileLock, Timeout
 
 from morphoquant.core.errors import StoreError
 from morphoquant.core.plan import RunPlan
+from morphoquant.core.progress import Progress
 from morphoquant.store.atomic import replacing, sweep
 from morphoquant.store.header import HEADER_FILE, RunHeader
-from morphoquant.store.run import read_table
+from morphoquant.store.run import check_table, footer_checksum, read_table
 from morphoquant.store.schema import TABLES
 
 _LOCK = ".lock"
+# Who looks whether a run is written holds its lock for a moment.
+_PATIENCE = 0.5
 
 
 def is_written(folder: Path) -> bool:
@@ -33,6 +38,8 @@ def is_written(folder: Path) -> bool:
         lock.acquire(timeout=0)
     except Timeout:
         return True
+    except OSError:
+        return True  # a read-only folder: what the header says is all that is known
     lock.release()
     return False
 
@@ -42,26 +49,22 @@ class RunWriter:
 
     Args:
         folder: the run folder, made if absent.
-        plan: its plan; an unfinished run of the same plan in the folder is resumed.
+        plan: its plan; an unfinished run of the same plan in the folder is resumed, a finished one is left as it is.
+        lock: the folder's, if the caller has taken hold of it.
 
     Raises:
         StoreError: another process writes this run, or the folder cannot be written.
     """
 
-    def __init__(self, folder: Path, plan: RunPlan):
+    def __init__(self, folder: Path, plan: RunPlan, lock: FileLock | None = None):
         self.folder = folder
+        self._lock = lock or locked(folder)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._lock = FileLock(folder / _LOCK)
-            self._lock.acquire(timeout=0)
-        except Timeout:
-            raise StoreError(
-                f"run {folder.name!r} is being written by another process: wait for it, or cancel it first."
-            ) from None
-        except OSError as error:
-            raise StoreError(f"cannot write {folder}: {error.strerror}; choose another folder with --cache.") from error
-        sweep(folder)
-        self.header = self._begin(plan)
+            sweep(folder)
+            self.header = self._begin(plan)
+        except BaseException:
+            self._lock.release()
+            raise
 
     def _begin(self, plan: RunPlan) -> RunHeader:
         header = None
@@ -72,9 +75,32 @@ class RunWriter:
                 shutil.rmtree(self.folder / "shards", ignore_errors=True)
         if header is None:
             header = RunHeader(plan.run_id, plan, "running", created=_now())
-        header = replace(header, status="running", error=None, finished=None)
-        header.write(self.folder)
+        if header.status != "finished":
+            header = replace(self._whole(header), status="running", error=None, finished=None)
+            header.write(self.folder)
         return header
+
+    def _whole(self, header: RunHeader) -> RunHeader:
+        """The header with the shards before the first that is damaged or not all there: from that one on all is done again."""
+        kept = list(takewhile(lambda shard: self._reads(header, shard[0]), header.shards))
+        names = tuple(f"{self._name(first)}/" for first, _ in kept)
+        footers = {path: check for path, check in header.footers.items() if path.startswith(names)}
+        return replace(header, shards=tuple(kept), footers=footers)
+
+    def _reads(self, header: RunHeader, first: int) -> bool:
+        found = {f"{self._name(first)}/{path.name}" for path in self._shard(first).glob("*.parquet")}
+        listed = {path for path in header.footers if path.startswith(f"{self._name(first)}/")}
+        try:
+            for path in sorted(found | listed):
+                check_table(self.folder / path, Path(path).stem, header.footers.get(path))
+        except StoreError:
+            return False
+        return bool(found)
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is nothing left to do: another process finished the run while this one waited."""
+        return self.header.status == "finished"
 
     @property
     def next_batch(self) -> int:
@@ -83,22 +109,31 @@ class RunWriter:
 
     def write_shard(self, first: int, end: int, tables: dict[str, Iterable[pa.Table]]) -> None:
         """Stores the mergeable tables of batches [first, end)."""
-        if first != self.next_batch or end <= first:
+        if self.finished or first != self.next_batch or end <= first:
             raise ValueError(f"shard [{first}, {end}) does not follow {self.next_batch}")
+        footers = dict(self.header.footers)
         for name, parts in tables.items():
-            _write(self._shard(first) / f"{name}.parquet", name, parts)
-        self.header = replace(self.header, shards=(*self.header.shards, (first, end)))
+            path = f"{self._name(first)}/{name}.parquet"
+            _, footers[path] = _write(self.folder / path, name, parts)
+        self.header = replace(self.header, shards=(*self.header.shards, (first, end)), footers=footers)
         self.header.write(self.folder)
 
     def shard_tables(self, name: str, where: dict[str, Any] | None = None) -> list[pa.Table]:
         """Table `name` of each finished shard, in order; empty for shards that have none."""
-        paths = [self._shard(first) / f"{name}.parquet" for first, _ in self.header.shards]
-        return [read_table(path, name, None, where, rows=None) for path in paths if path.exists()]
+        paths = [f"{self._name(first)}/{name}.parquet" for first, _ in self.header.shards]
+        footers = self.header.footers
+        there = [path for path in paths if path in footers or (self.folder / path).exists()]
+        return [read_table(self.folder / path, name, None, where, footer=footers.get(path)) for path in there]
 
     def finish(self, tables: dict[str, Iterable[pa.Table]], summary: dict[str, Any]) -> None:
         """Stores the final tables, marks the run finished, then drops the shards."""
-        rows = {name: _write(self.folder / f"{name}.parquet", name, parts) for name, parts in tables.items()}
-        self.header = replace(self.header, status="finished", finished=_now(), tables=rows, summary=summary)
+        if self.finished:
+            raise ValueError(f"run {self.folder.name!r} is finished already")
+        rows, footers = {}, {}
+        for name, parts in tables.items():
+            file = f"{name}.parquet"
+            rows[name], footers[file] = _write(self.folder / file, name, parts)
+        self.header = replace(self.header, status="finished", finished=_now(), tables=rows, footers=footers, summary=summary)
         self.header.write(self.folder)
         shutil.rmtree(self.folder / "shards", ignore_errors=True)
 
@@ -110,28 +145,67 @@ class RunWriter:
             if error is not None and self.header.status == "running":
                 sentence = str(error) if str(error) else kind.__name__
                 self.header = replace(self.header, status="failed", error=sentence, finished=_now())
-                self.header.write(self.folder)
+                # Where the disk takes nothing more, the error that ended the block is the one to tell.
+                with suppress(StoreError):
+                    self.header.write(self.folder)
         finally:
             self._lock.release()
 
+    @staticmethod
+    def _name(first: int) -> str:
+        return f"shards/{first:08d}"
+
     def _shard(self, first: int) -> Path:
-        return self.folder / "shards" / f"{first:08d}"
+        return self.folder / self._name(first)
 
 
-def _write(path: Path, name: str, parts: Iterable[pa.Table]) -> int:
-    """Streams `parts` into one Parquet file, a row group each, so that readers of one layer skip the others."""
+def locked(folder: Path, waiting: Progress | None = None) -> FileLock:
+    """Takes hold of a run folder, made if absent.
+
+    Args:
+        folder: the run folder.
+        waiting: told now and then while another process writes the run; absent: that is an error.
+
+    Raises:
+        StoreError: another process writes the run, or the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / _LOCK)
+        while True:
+            try:
+                lock.acquire(timeout=_PATIENCE)
+                return lock
+            except Timeout:
+                if waiting is None:
+                    raise StoreError(
+                        f"run {folder.name!r} is being written by another process: wait for it, or cancel it first."
+                    ) from None
+                waiting(f"waiting for the process that writes {folder.name}", 0, 1)
+    except OSError as error:
+        raise StoreError(f"cannot write {folder}: {error.strerror or error}; choose another folder with --cache.") from error
+
+
+def _write(path: Path, name: str, parts: Iterable[pa.Table]) -> tuple[int, str]:
+    """Streams `parts` into one Parquet file, a row group each, so that readers of one layer skip the others.
+
+    Returns:
+        Its rows, and the checksum of its footer.
+    """
     schema = TABLES[name]
     keys = [field.name for field in schema if pa.types.is_dictionary(field.type)]
     rows = 0
     with replacing(path) as sibling:
-        with pq.ParquetWriter(sibling, schema, compression="zstd", compression_level=1, use_dictionary=keys) as file:
+        options = {"compression": "zstd", "compression_level": 1, "use_dictionary": keys, "write_page_checksum": True}
+        with pq.ParquetWriter(sibling, schema, **options) as file:
             for part in parts:
                 file.write_table(part.select(schema.names).cast(schema), row_group_size=max(part.num_rows, 1))
                 rows += part.num_rows
         with pq.ParquetFile(sibling) as check:
             if check.metadata.num_rows != rows:
                 raise StoreError(f"{path.name} was not written whole: check the disk and run the same command again.")
-    return rows
+        footer = footer_checksum(sibling)
+    return rows, footer
 
 
 def _now() -> str:
