@@ -7,6 +7,7 @@ from pathlib import Path
 
 from morphoquant import __version__
 from morphoquant.commands import (
+    allocate,
     bundle,
     capture,
     compare,
@@ -24,7 +25,10 @@ from morphoquant.commands import (
 )
 from morphoquant.core.errors import MorphoQuantError
 
-VERBS = (demo, capture, quantize, evaluate, sensitivity, compare, findings, export, bundle, report, methods, runs, dashboard)
+VERBS = (
+    *(demo, capture, quantize, evaluate, sensitivity, allocate, compare),
+    *(findings, export, bundle, report, methods, runs, dashboard),
+)
 CACHE = "MORPHOQUANT_CACHE"
 
 

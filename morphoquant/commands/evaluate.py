@@ -1,5 +1,7 @@
 """evaluate: asks closed questions of a model in full precision and quantised, and prints how often it is right."""
 
+from pathlib import Path
+
 from morphoquant.commands import asking, words
 from morphoquant.core.spec import SPEC_FORM
 
@@ -33,6 +35,14 @@ def add(verbs, shared) -> None:
         metavar="SET",
         help=f"calibration sets, each fitted to by itself: {' '.join(asking.SHORT)}, or other data (default: --data)",
     )
+    verb.add_argument(
+        "--allocation",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="allocations of the verb allocate, each with its own method and a spec for each layer group",
+    )
     verb.add_argument("--no-control", dest="control", action="store_false", help="do not ask again with the media of other items")
     verb.add_argument("--json", action="store_true", help="print the results as JSON")
     words.add_names(verb)
@@ -41,7 +51,7 @@ def add(verbs, shared) -> None:
 
 def run(args) -> str:
     """Evaluates; what is in the cache is not asked again."""
-    pairs = words.pairs(args)
+    pairs = words.pairs(args) + [_allocated(path) for path in args.allocation]
 
     from morphoquant.commands import answer_tables
     from morphoquant.data.passages import perplexity_texts
@@ -72,3 +82,13 @@ def run(args) -> str:
         print(f"\nruns {', '.join(one.run_id for one in done)} are in {done[0].folder.parent}")
     asking.tell_refused(refused)
     return done[-1].run_id
+
+
+def _allocated(path: Path) -> tuple:
+    """The method and spec that measure an allocation, checked before anything is loaded."""
+    from morphoquant.core.allocation import Allocation
+    from morphoquant.runs.allocated import allocated
+
+    method, spec = allocated(Allocation.read(path))
+    method.check(spec)
+    return method, spec

@@ -4,6 +4,7 @@ from dataclasses import asdict
 
 import pandas as pd
 
+from morphoquant.core.allocation import own_fields, spec_in_words
 from morphoquant.core.errors import CompareError, StoreError
 from morphoquant.core.selection import Selection
 from morphoquant.queries.decibels import sqnr_db, summed
@@ -39,11 +40,11 @@ def run_labels(runs: list[Run]) -> list[str]:
     """A label for each run: its method, those of its fields that differ among runs of that method, and its spec."""
     labels = []
     for run in runs:
-        kin = [other.plan.fields for other in runs if other.plan.method == run.plan.method]
+        kin = [own_fields(other.plan) for other in runs if other.plan.method == run.plan.method]
         names = sorted({name for fields in kin for name in fields})
         differing = [name for name in names if any(fields.get(name) != kin[0].get(name) for fields in kin)]
         fields = ", ".join(f"{name}={run.plan.fields[name]}" for name in differing if name in run.plan.fields)
-        labels.append(f"{run.plan.method}{f' ({fields})' if fields else ''} {run.plan.spec}")
+        labels.append(f"{run.plan.method}{f' ({fields})' if fields else ''} {spec_in_words(run.plan)}")
     return [label if labels.count(label) == 1 else f"{label} #{place}" for place, label in enumerate(labels, 1)]
 
 

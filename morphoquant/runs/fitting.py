@@ -11,6 +11,7 @@ from morphoquant.core.errors import ModelError
 from morphoquant.core.progress import Progress, silent, track
 from morphoquant.core.spec import QuantSpec
 from morphoquant.methods.base import GroupFit, GroupInputs, Method, Need
+from morphoquant.runs.allocated import Allocated
 from morphoquant.runs.blocks import Blocks, Flow
 from morphoquant.runs.inputs import CalibrationInputs
 
@@ -60,7 +61,7 @@ def fit(
         for survey, (method, spec) in zip(surveys, methods, strict=True)
     ]
     for job in jobs:
-        job.recall()
+        job.recall(inputs.groups)
     blocks = _blocks([job for job in jobs if len(job.fits) < len(inputs.groups)], inputs)
     needs = frozenset().union(*(method.needs for method, _ in methods)) - {Need.BLOCKS}
     for group in track(inputs.groups, "fitting", len(inputs.groups), progress):
@@ -70,7 +71,7 @@ def fit(
             name = blocks.holding(group) if blocks and job.flow else None
             if name is not None:
                 job.fit_block(blocks, name)
-            else:
+            elif not job.recall([group]):
                 given = given or inputs.group(group, needs)
                 job.fit_group(given)
     return [{group: job.fits[group] for group in inputs.groups} for job in jobs]
@@ -100,12 +101,13 @@ class _Job:
     inputs: CalibrationInputs
     fits: dict[str, GroupFit] = field(default_factory=dict)
 
-    def recall(self) -> None:
-        """Takes over the fits that are held."""
-        for group in self.inputs.groups:
+    def recall(self, groups: Sequence[str]) -> bool:
+        """Takes over those fits of `groups` that are held; whether it was all of them."""
+        for group in groups:
             found = self.held.fits.get(self._key(group))
             if found is not None:
                 self.fits[group] = found
+        return all(group in self.fits for group in groups)
 
     def fit_group(self, given: GroupInputs) -> None:
         started = time.monotonic()
@@ -128,7 +130,8 @@ class _Job:
     def _key(self, group: str) -> Hashable:
         """Where a method looks at all groups first, its fits depend on which these are."""
         others = None if self.survey is None else tuple(self.inputs.groups)
-        return self.inputs.run.run_id, self.method, str(self.spec), others, group
+        method, spec = self.method.at(group, self.spec) if isinstance(self.method, Allocated) else (self.method, self.spec)
+        return self.inputs.run.run_id, method, str(spec), others, group
 
 
 def _measured(method: Method, inputs: CalibrationInputs) -> float:

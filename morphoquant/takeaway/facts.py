@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from morphoquant.core.allocation import own_fields, spec_in_words
 from morphoquant.core.layers import short_name
 from morphoquant.core.modality import POSITIONS
 from morphoquant.core.selection import Selection
@@ -54,9 +55,9 @@ def run_title(run: Run) -> str:
     """A run in a few words: "morphoquant w4a4", or "capture of demo, 45 samples of demo-calibration"."""
     plan = run.plan
     if plan.kind == "quantize":
-        return f"{plan.method} {plan.spec}"
+        return f"{plan.method} {spec_in_words(plan)}"
     what = {"evaluate": "answers of", "sensitivity": "sensitivity of"}.get(plan.kind, f"{plan.kind} of")
-    how = f" with {plan.method} {plan.spec}" if plan.method else " in full precision" if plan.kind == "evaluate" else ""
+    how = f" with {plan.method} {spec_in_words(plan)}" if plan.method else " in full precision" if plan.kind == "evaluate" else ""
     samples = f", {plan.data['samples']} samples of {plan.data['id']}" if {"samples", "id"} <= set(plan.data) else ""
     return f"{what} {plan.model.get('id', 'an unnamed model')}{how}{samples}"
 
@@ -99,8 +100,8 @@ def _fitted(header: RunHeader) -> dict[str, object]:
     plan = header.plan
     if plan.method is None:
         return {}
-    fields = {f"field {key}": _text(value) for key, value in plan.fields.items()}
-    return {"method": plan.method, "spec": plan.spec, "capture": plan.capture} | fields
+    fields = {f"field {key}": _text(value) for key, value in own_fields(plan).items()}
+    return {"method": plan.method, "spec": spec_in_words(plan), "capture": plan.capture} | fields
 
 
 def _minute(iso: str | None) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from morphoquant.core.allocation import own_fields, spec_in_words
 from morphoquant.core.layers import short_name
 from morphoquant.queries.evaluations import calibration_name
 from morphoquant.store.header import RunHeader
@@ -23,7 +24,7 @@ def title(header: RunHeader) -> str:
         return f"{plan.model.get('id', 'model')}, {plan.data.get('samples', '?')} samples"
     if plan.kind == "evaluate" and plan.method is None:
         return "full precision"
-    return f"{plan.method} {plan.spec}"
+    return f"{plan.method} {spec_in_words(plan)}"
 
 
 def answer_labels(entries: Sequence[RunEntry], known: Sequence[RunEntry]) -> dict[str, str]:
@@ -82,5 +83,5 @@ def _words(entry: RunEntry, headers: Sequence[RunHeader]) -> str:
 
 def _differing_fields(header: RunHeader, headers: Sequence[RunHeader]) -> list[str]:
     plan = header.plan
-    alike = [other.plan.fields for other in headers if (other.plan.method, other.plan.spec) == (plan.method, plan.spec)]
-    return [f"{key}={value}" for key, value in plan.fields.items() if any(other.get(key) != value for other in alike)]
+    alike = [own_fields(other.plan) for other in headers if (other.plan.method, other.plan.spec) == (plan.method, plan.spec)]
+    return [f"{key}={value}" for key, value in own_fields(plan).items() if any(other.get(key) != value for other in alike)]
