@@ -44,6 +44,18 @@ def address() -> Address:
     return st.session_state.setdefault(_ADDRESS, Address())
 
 
+def peek() -> Address:
+    """What `address` is going to return; where that raises for a bad link, the session's own."""
+    asked = {key: st.query_params.get_all(key) for key in st.query_params if owns(key)}
+    own = st.session_state.get(_ADDRESS, Address())
+    if not asked or asked == st.session_state.get(_MIRRORED):
+        return own
+    try:
+        return Address.from_query(asked)
+    except MorphoQuantError:
+        return own
+
+
 def go(new: Address) -> None:
     """Makes `new` the session's address and mirrors it in the query parameters."""
     st.session_state[_ADDRESS] = new

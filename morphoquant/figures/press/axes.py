@@ -23,6 +23,8 @@ def finish(axes: Axes, scale: Scale) -> None:
     getattr(axes, f"set_{side}label")(words.text(layout.title.text))
     _ticks(axis, scale)
     axis.grid(layout.showgrid if layout.showgrid is not None else True)
+    if layout.showline is False:
+        axes.spines["bottom" if side == "x" else "left"].set_visible(False)
     limits, limit = getattr(axes, f"get_{side}lim")(), getattr(axes, f"set_{side}lim")
     if scale.limits is not None:
         limits = scale.limits
