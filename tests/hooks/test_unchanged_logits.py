@@ -2,6 +2,7 @@
 
 from contextlib import nullcontext
 from copy import deepcopy
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,16 +10,20 @@ from tiny_models import MODELS
 
 import morphoquant
 from morphoquant.core.layers import Component
+from morphoquant.core.modality import Modality
 from morphoquant.core.spec import QuantSpec
+from morphoquant.data.datasets import DATASETS
 from morphoquant.hooks.modality_hooks import ModalityHooks
 from morphoquant.hooks.row_labels import RowLabels
 from morphoquant.methods.options import parse_method
+from morphoquant.models.load import load
 from morphoquant.quant.linear import quantized
 from morphoquant.quant.transform import Identity
 from morphoquant.runs.fitting import fit
 from morphoquant.runs.inputs import CalibrationInputs
 from morphoquant.store.run_store import RunStore
 
+MEDIA = (Modality.TEXT, Modality.IMAGE, Modality.AUDIO, Modality.VIDEO)
 METHODS = ["smoothquant", "osplus:shift=always", "quarot", "awq:clip=false", "atom", "osplus:shift=always+quarot", "masquant"]
 METHODS += ["spinquant:steps=2"]
 METHODS += ["omniquant:steps=5,shift=always"]
@@ -44,8 +49,32 @@ def captured(request, tmp_path_factory):
     return wide, batch, logits(wide, batch), inputs
 
 
+@pytest.fixture(scope="module")
+def embedded(tmp_path_factory):
+    """The same of the embedded model with its real weights, on a sample that holds every modality."""
+    loaded = load("demo", Path(__file__).parents[2] / "cache")
+    sample = next(one for one in DATASETS["demo-calibration"](45, 0) if {part.modality for part in one.parts} == set(MEDIA))
+    batch = loaded.encode([sample])
+    store = RunStore(tmp_path_factory.mktemp("cache"))
+    run = morphoquant.capture(loaded.model, [batch], store=store, control=loaded.control, keep_rows=64)
+    inputs = CalibrationInputs(run, loaded.model, list(Component))
+    wide = deepcopy(loaded.model).double()
+    return wide, batch, logits(wide, batch), inputs
+
+
 @pytest.mark.parametrize("text", METHODS)
 def test_logits_do_not_move(captured, text):
+    assert_unmoved(captured, text)
+
+
+@pytest.mark.demo
+@pytest.mark.parametrize("text", ["smoothquant", "osplus:shift=always,steps=1+quarot"])
+def test_logits_of_the_embedded_model_do_not_move(embedded, text):
+    assert_unmoved(embedded, text)
+
+
+def assert_unmoved(captured, text):
+    """Logits stay as they are with the method's transforms alone, move with its quantisers, and come back."""
     model, batch, before, inputs = captured
     (fits,) = fit([(parse_method(text), QuantSpec.parse("w4a4-token"))], inputs)
     changed = [name for name, found in fits.items() if not isinstance(found.transform, Identity)]
