@@ -49,7 +49,8 @@ def run(args) -> None:
 
 def _list(views, as_json: bool) -> None:
     rows = [
-        {"name": n, "title": v.title, "runs": v.runs, "takes": sorted(v.takes), "question": v.question} for n, v in views.items()
+        {"name": n, "title": v.title, "runs": v.runs, "takes": sorted(v.takes), "question": v.question}
+        for n, v in [*views.items(), *views.several().items()]
     ]
     if as_json:
         print(json.dumps(rows, indent=1))

@@ -4,7 +4,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from morphoquant.figures.theme import HEIGHT, lay_out, modality_colour, modality_order
+from morphoquant.figures.theme import HEIGHT, NEUTRAL, lay_out, modality_colour, modality_order
 
 
 def magnitude_lines(frame: pd.DataFrame) -> go.Figure:
@@ -31,6 +31,28 @@ def magnitude_lines(frame: pd.DataFrame) -> go.Figure:
     figure.update_yaxes(title_text="Share of values<br>an octave (%, log scale)", row=1, col=1)
     figure.update_yaxes(title_text="Share of values<br>above (%, log scale)", row=2, col=1)
     return lay_out(figure, HEIGHT + 160)
+
+
+def share_differences(frame: pd.DataFrame) -> go.Figure:
+    """Draws the frame of `shares_less`: percentage points an octave, above and below zero."""
+    figure = go.Figure()
+    for modality in modality_order(frame["modality"]):
+        part = frame[frame["modality"] == modality]
+        figure.add_trace(
+            go.Scatter(
+                x=[*part["low"], part["high"].iat[-1]],
+                y=[*part["value"], part["value"].iat[-1]],
+                mode="lines",
+                name=modality,
+                legendgroup=modality,
+                line=dict(color=modality_colour(modality), width=2, shape="hv"),
+                hovertemplate=f"from %{{x:.3g}}: %{{y:+.3g}} percentage points of {modality} values an octave<extra></extra>",
+            )
+        )
+    figure.add_hline(y=0, line=dict(color=NEUTRAL, width=1))
+    figure.update_xaxes(type="log", title_text="|activation| (activation units, log scale)")
+    figure.update_yaxes(title_text="Change of the share of values<br>an octave (percentage points)")
+    return lay_out(figure)
 
 
 def density_lines(frame: pd.DataFrame) -> go.Figure:

@@ -1,10 +1,11 @@
-"""Methods against each other, by modality: bars for a few runs, a map with numbers for many."""
+"""Methods against each other, by modality: bars for a few runs, sorted rows of dots for many."""
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from morphoquant.figures.theme import MAGNITUDE, lay_out, modality_colour, modality_order, three_digits
+from morphoquant.figures.method_dots import method_dots
+from morphoquant.figures.theme import lay_out, modality_colour, modality_order, three_digits
 from morphoquant.figures.ticks import escaped
 
 MOST_BARS = 6
@@ -14,7 +15,7 @@ def method_bars(frame: pd.DataFrame, column: str, axis: str) -> go.Figure:
     """Draws one column of `compare_methods`."""
     frame = frame[frame[column].notna()]
     labels = list(dict.fromkeys(_label(label) for label in frame["label"]))
-    return _bars(frame, column, axis, labels) if len(labels) <= MOST_BARS else _map(frame, column, axis, labels)
+    return _bars(frame, column, axis, labels) if len(labels) <= MOST_BARS else method_dots(frame, column, axis)
 
 
 def _label(label: str) -> str:
@@ -46,26 +47,3 @@ def _bars(frame: pd.DataFrame, column: str, axis: str, labels: list[str]) -> go.
     )
     figure.update_yaxes(title_text=axis)
     return lay_out(figure)
-
-
-def _map(frame: pd.DataFrame, column: str, axis: str, labels: list[str]) -> go.Figure:
-    names = modality_order(frame["modality"])
-    table = frame.assign(label=[_label(label) for label in frame["label"]])
-    table = table.pivot_table(index="label", columns="modality", values=column, aggfunc="first")
-    table = table.reindex(index=labels, columns=names).astype(float)
-    values = table.to_numpy()
-    figure = go.Figure(
-        go.Heatmap(
-            z=np.where(np.isfinite(values), values, np.nan),
-            x=names,
-            y=labels,
-            colorscale=MAGNITUDE,
-            colorbar=dict(title=dict(text=axis)),
-            text=[["" if np.isnan(value) else three_digits(value) for value in row] for row in values],
-            texttemplate="%{text}",
-            hovertemplate="%{y}<br>%{x}: %{text}<extra></extra>",
-        )
-    )
-    figure.update_yaxes(type="category", autorange="reversed", showgrid=False, title_text="Method and spec")
-    figure.update_xaxes(type="category", showgrid=False, title_text="Modality")
-    return lay_out(figure, 140 + 52 * len(labels), legend=False)

@@ -32,3 +32,17 @@ def split_bars(frame: pd.DataFrame) -> go.Figure:
         title_text="Squared error of layer inputs<br>(% of the signal)", range=[0, 112.0 * float(total.max()) or 1.0]
     )
     return lay_out(figure)
+
+
+def split_differences(frame: pd.DataFrame) -> go.Figure:
+    """Draws the pooled rows of `splits_less`: what is gained stands above zero, what is mended below."""
+    figure = go.Figure()
+    pooled = frame[frame["layer"].isna()]
+    for column, name, colour in _PARTS:
+        look = dict(marker=dict(color=colour), hovertemplate=f"%{{x}}, {name}: %{{y:+.3g}} percentage points<extra></extra>")
+        figure.add_trace(go.Bar(x=pooled["modality"], y=100.0 * pooled[column], name=name, **look))
+    figure.add_hline(y=0, line=dict(color=NEUTRAL, width=1))
+    figure.update_layout(barmode="relative", bargap=0.45)
+    figure.update_xaxes(title_text="Modality", showgrid=False)
+    figure.update_yaxes(title_text="Change of the squared error<br>of layer inputs (% of the signal)")
+    return lay_out(figure)

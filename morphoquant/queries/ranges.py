@@ -33,3 +33,26 @@ def channel_ranges(run: Run, selection: Selection, layer: str, points: int = LAR
     joined = joined.reset_index().assign(channel=peaks, layer=group["group"])
     columns = ["layer", "modality", "channel", "first_channel", "channels", "min", "max", "absmax", "tokens"]
     return ordered(joined[columns].sort_values("first_channel", kind="stable"), selection)
+
+
+def coarser(frame: pd.DataFrame, points: int) -> pd.DataFrame:
+    """The frame of `channel_ranges` with neighbouring points joined further, until a modality has at most `points`."""
+    width = -(-frame.groupby("modality")["first_channel"].nunique().max() // points)
+    if width <= 1:
+        return frame
+    step = int(frame["channels"].max()) * width
+    place = frame["first_channel"] // step * step
+    order = dict.fromkeys(frame["modality"])
+    keys = [frame["modality"], place]
+    widest = frame.loc[frame.groupby(keys, sort=True)["absmax"].idxmax()].set_index(["modality", "first_channel"])["channel"]
+    joined = frame.groupby(keys, sort=True).agg(
+        layer=("layer", "first"),
+        channels=("channels", "sum"),
+        min=("min", "min"),
+        max=("max", "max"),
+        absmax=("absmax", "max"),
+        tokens=("tokens", "max"),
+    )
+    joined = joined.reset_index().assign(channel=widest.to_numpy())
+    rank = joined["modality"].map({name: place for place, name in enumerate(order)})
+    return joined.loc[rank.sort_values(kind="stable").index, list(frame.columns)].reset_index(drop=True)

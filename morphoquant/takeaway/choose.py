@@ -1,6 +1,7 @@
 """Which runs a view is put to when the user names none, or names several of several kinds."""
 
 from morphoquant.core.errors import CompareError, StoreError
+from morphoquant.queries.beside import may_stand
 from morphoquant.queries.compare import comparable
 from morphoquant.queries.evaluations import calibrations, companions, newest_evaluation, with_other_calibrations
 from morphoquant.queries.paired import baseline_of
@@ -28,8 +29,12 @@ def newest(store: RunStore, view: View) -> list[Run]:
         StoreError: there is none.
         CompareError: likewise, of quantize runs.
     """
+    if view.runs == "none":
+        return []
     if view.runs == "evaluate":
         return _evaluations(store, view)
+    if view.least > 1:
+        return _several(store, view)
     if view.runs == "many":
         return kin(store)[: view.most] if view.most else kin(store)
     for entry in store.entries():
@@ -78,12 +83,27 @@ def of_run(store: RunStore, run: Run, view: View) -> list[Run]:
 
 def beside(store: RunStore, run: Run, view: View) -> list[Run]:
     """`run` with all that may stand beside it in `view`; in a view of two plain rounding comes first."""
+    if view.least > 1:
+        return _several(store, view, run)
     if run.plan.kind == "quantize" and view.runs == "many":
         others = kin(store, run)
         return others if view.most is None else [*_rounding(run, others), run]
     if run.plan.kind == "evaluate" and view.runs == "evaluate":
         return _beside_evaluation(store, run, view)
     return [run]
+
+
+def _several(store: RunStore, view: View, of: Run | None = None) -> list[Run]:
+    """`of`, or the newest that `view` can show, with as many as may stand beside it; alone where none may."""
+    if view.runs == "quantize":
+        first = [of] if of else []
+        return [*first, *(run for run in kin(store, of) if of is None or run.run_id != of.run_id)][: view.most]
+    headers = [entry.header for entry in store.entries() if entry.header]
+    captures = [store.open(h.run_id) for h in headers if h.status == "finished" and h.plan.kind == "capture"]
+    if of is not None:
+        own = of.run_id if of.plan.kind == "capture" else of.plan.capture
+        captures = [*(run for run in captures if run.run_id == own), *(run for run in captures if run.run_id != own)]
+    return [run for run in captures if run is captures[0] or may_stand(captures[0], run)][: view.most]
 
 
 def _rounding(run: Run, others: list[Run]) -> list[Run]:

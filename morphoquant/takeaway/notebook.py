@@ -58,7 +58,8 @@ def figure_data(run: Run, view: str, **filters) -> pd.DataFrame:
 
 def figures(run: Run) -> pd.DataFrame:
     """The views that `run` can answer; see `Run.figures`."""
-    rows = [(name, view.question, ", ".join(taken(view))) for name, view in VIEWS.items() if fits(view, run)]
+    known = dict(VIEWS.items()) | VIEWS.several()
+    rows = [(name, view.question, ", ".join(taken(view))) for name, view in known.items() if fits(view, run)]
     return pd.DataFrame(rows, columns=["name", "question", "takes"])
 
 

@@ -1,10 +1,11 @@
 """View: the distribution of a layer input's values."""
 
-from morphoquant.figures.histogram_lines import density_lines, magnitude_lines
+from morphoquant.figures.histogram_lines import density_lines, magnitude_lines, share_differences
+from morphoquant.queries.differences import shares_less
 from morphoquant.queries.histograms import magnitude_histogram, signed_density
 from morphoquant.queries.sources import capture_of
 from morphoquant.queries.worst import worst_layer
-from morphoquant.views.base import VIEWS, Measure, View, chosen
+from morphoquant.views.base import VIEWS, Beside, Measure, View, chosen
 
 MEASURES = (Measure("magnitude", "Magnitudes with tails", log=True), Measure("signed", "Signed values"))
 
@@ -34,5 +35,14 @@ VIEWS.add(
         query=_query,
         draw=_draw,
         measures=MEASURES,
+        beside=Beside(
+            title="Distribution less that of the first run",
+            how_to_read="Above zero the run has more values of that magnitude than the first run, below zero fewer; what it "
+            "gains on the right is a longer tail.",
+            less=lambda frame, reference, selection: shares_less(frame, reference),
+            draw=lambda frame, selection: share_differences(frame),
+            # Bins of signed values follow the range of their run, so that two runs share none.
+            measures=MEASURES[:1],
+        ),
     ),
 )

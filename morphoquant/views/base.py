@@ -1,6 +1,7 @@
 """View: one question about a run, with the query that answers it and the figure that shows it.
 
-`VIEWS` finds the files of this package by itself at its first use: a new view is a new file, registered by one line in it.
+`VIEWS` finds the files of this package by itself at its first use: a new view is a new file, registered by one line in it. A view
+that says how it stands `beside` itself is known for several runs too, as side_NAME and, where one can subtract, difference_NAME.
 """
 
 from collections.abc import Callable
@@ -41,6 +42,32 @@ class Measure:
         return f"{self.label} ({facts})"
 
 
+def _as_it_is(frame: pd.DataFrame, runs: int) -> pd.DataFrame:
+    return frame
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What a view needs so that several runs of it can stand side by side.
+
+    Attributes:
+        title: of the differences.
+        how_to_read: the differences, in one line.
+        less: (frame of a run, frame of the reference, selection) -> frame of the differences; absent where there is no
+            sense in subtracting.
+        draw: (frame of the differences, selection) -> figure.
+        measures: those that can be subtracted, absent for all of the view.
+        thinned: (frame, number of runs) -> a frame that is light enough beside the others.
+    """
+
+    title: str = ""
+    how_to_read: str = ""
+    less: Callable[[pd.DataFrame, pd.DataFrame, Selection], pd.DataFrame] | None = None
+    draw: Callable[[pd.DataFrame, Selection], go.Figure] | None = None
+    measures: tuple[Measure, ...] | None = None
+    thinned: Callable[[pd.DataFrame, int], pd.DataFrame] = _as_it_is
+
+
 @dataclass(frozen=True)
 class View:
     """A question about one run or several.
@@ -53,12 +80,18 @@ class View:
         takes: names of the `Selection` fields that change the answer.
         runs: "capture": one capture run (a quantize run stands for its capture); "quantize": one quantize run;
             "many": one or more quantize runs that differ in method, fields or spec only; "evaluate": evaluations of one
-            model on the same items (two, if `most` is 2); "sensitivity": one sensitivity run.
+            model on the same items (two, if `most` is 2); "sensitivity": one sensitivity run;
+            "inspect": inspect runs that differ in method, fields and spec only (one, if `most` is 1);
+            "none": no run at all.
         query: (store, runs, selection) -> tidy frame; raises a MorphoQuantError when the runs cannot answer.
         draw: (frame, selection) -> figure. Each clickable point's customdata starts with [layer or None, channel or None].
         measures: what `selection.measure` may name, the default first; empty when the view has one measure only.
         most: the largest number of runs it takes, absent for any.
         rings: names of the `Selection` fields that only ring a point of the figure.
+        least: the smallest number of runs it takes.
+        beside: how several runs of it stand side by side, absent where they do not.
+        caption: what exactly the figure of a frame shows, where that is more than its filters; absent for nothing more.
+        after: for a view of captures, whether a quantize run in its place adds what it made of the capture's values.
     """
 
     name: str
@@ -66,12 +99,20 @@ class View:
     question: str
     how_to_read: str
     takes: frozenset[str]
-    runs: Literal["capture", "quantize", "many", "evaluate", "sensitivity"]
+    runs: Literal["capture", "quantize", "many", "evaluate", "sensitivity", "inspect", "none"]
     query: Callable[[RunStore, list[Run], Selection], pd.DataFrame]
     draw: Callable[[pd.DataFrame, Selection], go.Figure]
     measures: tuple[Measure, ...] = ()
     most: int | None = 1
     rings: frozenset[str] = frozenset()
+    least: int = 1
+    beside: Beside | None = None
+    caption: Callable[[pd.DataFrame], str] | None = None
+    after: bool = False
+
+    def told(self, frame: pd.DataFrame) -> str:
+        """What stands under the figure of `frame`: how to read it, and what exactly it shows."""
+        return f"{self.how_to_read} {self.caption(frame)}" if self.caption else self.how_to_read
 
 
 def chosen(measures: tuple[Measure, ...], selection: Selection) -> Measure:
@@ -101,9 +142,26 @@ class ViewRegistry(Registry[View]):
         for module in iter_modules(import_module(package).__path__):
             import_module(f"{package}.{module.name}")
 
-    def __getitem__(self, name: str) -> View:
+    def several(self) -> dict[str, View]:
+        """Views of several runs by name, made of those of one that say how they stand beside each other."""
         self._discover()
-        return super().__getitem__(name)
+        package = __name__.rpartition(".")[0]
+        made = import_module(f"{package}.composed").composed
+        return {view.name: view for _, one in self.items() if one.beside for view in made(one)}
+
+    def __getitem__(self, name: str) -> View:
+        """The view, of one run or of several.
+
+        Raises:
+            UnknownNameError: there is no such view.
+        """
+        self._discover()
+        if name in self._things:
+            return super().__getitem__(name)
+        several = self.several()
+        if name not in several:
+            raise UnknownNameError(self.kind, name, [*self._things, *several])
+        return several[name]
 
     def __iter__(self):
         self._discover()

@@ -1,11 +1,12 @@
 """View: the range of every channel."""
 
 from morphoquant.figures.chosen_point import ring_channel
-from morphoquant.figures.range_bands import range_bands
-from morphoquant.queries.ranges import channel_ranges
+from morphoquant.figures.range_bands import range_bands, range_differences
+from morphoquant.queries.differences import ranges_less
+from morphoquant.queries.ranges import LARGEST_POINTS, channel_ranges, coarser
 from morphoquant.queries.sources import capture_of
 from morphoquant.queries.worst import worst_layer
-from morphoquant.views.base import VIEWS, View
+from morphoquant.views.base import VIEWS, Beside, View
 
 
 def _query(store, runs, selection):
@@ -26,5 +27,12 @@ VIEWS.add(
         runs="capture",
         query=_query,
         draw=lambda frame, selection: ring_channel(range_bands(frame), selection.channel),
+        beside=Beside(
+            title="Channel ranges less those of the first run",
+            how_to_read="How much farther each channel reaches from zero than in the first run; below zero it reaches less far.",
+            less=lambda frame, reference, selection: ranges_less(frame, reference),
+            draw=lambda frame, selection: ring_channel(range_differences(frame), selection.channel),
+            thinned=lambda frame, runs: coarser(frame, LARGEST_POINTS // runs),
+        ),
     ),
 )

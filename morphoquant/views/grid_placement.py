@@ -4,7 +4,7 @@ from morphoquant.figures.level_lines import level_lines
 from morphoquant.queries.placement import grid_placement
 from morphoquant.queries.sources import capture_of, quantized, static
 from morphoquant.queries.worst import worst_layer
-from morphoquant.views.base import VIEWS, View
+from morphoquant.views.base import VIEWS, Beside, View
 
 
 def _query(store, runs, selection):
@@ -26,5 +26,6 @@ VIEWS.add(
         runs="quantize",
         query=_query,
         draw=lambda frame, selection: level_lines(frame),
+        beside=Beside(),
     ),
 )

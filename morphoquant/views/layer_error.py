@@ -3,7 +3,8 @@
 from morphoquant.figures.chosen_point import ring_layer
 from morphoquant.figures.depth_lines import depth_lines
 from morphoquant.queries.compare import before_and_after
-from morphoquant.views.base import VIEWS, Measure, View, chosen
+from morphoquant.queries.differences import errors_less
+from morphoquant.views.base import VIEWS, Beside, Measure, View, chosen
 
 MEASURES = (
     Measure("output_sqnr_db", "Output SQNR", "dB"),
@@ -29,6 +30,12 @@ def _draw(frame, selection):
     return ring_layer(depth_lines(frame, measure.axis, log=measure.log), selection.layer)
 
 
+def _draw_less(frame, selection):
+    measure = chosen(MEASURES, selection)
+    axis = f"{measure.label}, of the first run's (ratio, log scale)" if measure.log else f"Change of {measure.axis}"
+    return ring_layer(depth_lines(frame, axis, log=measure.log, reference=1.0 if measure.log else 0.0), selection.layer)
+
+
 VIEWS.add(
     "layer_error",
     View(
@@ -45,5 +52,12 @@ VIEWS.add(
         draw=_draw,
         measures=MEASURES,
         most=2,
+        beside=Beside(
+            title="Layer error less that of the first run",
+            how_to_read="Of SQNR and cosine, layers above the line are better than in the first run; of the other measures, "
+            "those below it. Decibels are subtracted layer by layer; measures on a log scale are divided.",
+            less=lambda frame, reference, selection: errors_less(frame, reference, chosen(MEASURES, selection).log),
+            draw=_draw_less,
+        ),
     ),
 )

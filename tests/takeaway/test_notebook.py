@@ -57,7 +57,7 @@ def test_the_first_token_is_taken_in_when_asked_for(small_runs):
 def test_every_filter_that_changes_a_figure_is_one_that_the_view_names(small_runs, answer_runs, name):
     view, at = VIEWS[name], small_runs.store
     runs = {"capture": [small_runs.capture], "quantize": [small_runs.searched], "many": small_runs.quantized[: view.most]}
-    runs |= {"evaluate": answer_runs.runs[1:3], "sensitivity": [answer_runs.sensitivity]}
+    runs |= {"evaluate": answer_runs.runs[1:3], "sensitivity": [answer_runs.sensitivity], "none": []}
     runs["evaluate"] = list(answer_runs.matrix.values()) if name == "calibration_matrix" else runs["evaluate"]
     at = answer_runs.store if view.runs in ("evaluate", "sensitivity") else at
     layer = {"layer": LAYER} if "layer" in view.takes else {}
@@ -114,7 +114,8 @@ def test_a_run_that_was_just_captured_shows_its_figures(tmp_path):
 
 def test_figures_lists_what_a_run_can_answer(small_runs, answer_runs):
     of_capture, of_quantised = (set(run.figures()["name"]) for run in (small_runs.capture, small_runs.rtn4))
-    assert {name for name, view in VIEWS.items() if view.runs == "capture"} == of_capture < of_quantised
+    known = [*VIEWS.items(), *VIEWS.several().items()]
+    assert {name for name, view in known if view.runs == "capture"} == of_capture < of_quantised
     assert "accuracy" in set(answer_runs.full.figures()["name"])
     takes = small_runs.capture.figures().set_index("name")["takes"]
     assert takes["channel_ranges"] == "channel, first, layer, modality"

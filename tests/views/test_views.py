@@ -15,7 +15,7 @@ from morphoquant.figures.paper import FORMATS, render
 from morphoquant.figures.theme import COLOURS
 from morphoquant.views.base import VIEWS
 
-FILES = [path for path in sorted(Path(views.__path__[0]).glob("*.py")) if path.stem not in ("__init__", "base")]
+FILES = [path for path in sorted(Path(views.__path__[0]).glob("*.py")) if path.stem not in ("__init__", "base", "composed")]
 LANGUAGE = Selection(component="language", modalities=CONTENT)
 CASES = [(name, measure.name if measure else None) for name, view in VIEWS.items() for measure in (view.measures or (None,))]
 PAYLOAD = 1_000_000
@@ -25,7 +25,8 @@ def ask(small_runs, name: str, selection: Selection, answer_runs=None):
     view = VIEWS[name]
     if view.runs in ("evaluate", "sensitivity"):
         return ask_answers(answer_runs, name, selection)
-    runs = {"capture": [small_runs.capture], "quantize": [small_runs.searched], "many": small_runs.quantized}[view.runs]
+    runs = {"capture": [small_runs.capture], "quantize": [small_runs.searched], "many": small_runs.quantized, "none": []}
+    runs = runs[view.runs]
     if view.most == 2:
         runs = [small_runs.rtn4, small_runs.searched]
     frame = view.query(small_runs.store, runs, selection)
