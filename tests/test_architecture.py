@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -22,11 +23,10 @@ NEIGHBOURS_ALLOWED = {("cli", "commands"), ("__main__", "cli")}
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 
-def imported_packages(path: Path, top_level_only: bool = False) -> set[str]:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    nodes = tree.body if top_level_only else ast.walk(tree)
+@cache
+def imported_packages(path: Path) -> set[str]:
     names = set()
-    for node in nodes:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
