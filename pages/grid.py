@@ -24,3 +24,7 @@ if st.toggle(
     "Predict this input's SQNR at other bit-widths", key="predict", help="Runs the quantiser over the stored histograms."
 ):
     panel(scene, "predicted_sqnr")
+if st.toggle(
+    "Show how many bits of information the codes of every layer carry", key="entropy", help="Reads the stored histograms."
+):
+    panel(scene, "code_entropy", on_click=to_layer())

@@ -1,5 +1,6 @@
 """Overview: the model, the data, what the runs show in sentences, and the layers with the strongest outliers."""
 
+from morphoquant.ui.coverage import show_coverage
 from morphoquant.ui.findings import show_findings
 from morphoquant.ui.navigate import to_layer
 from morphoquant.ui.overview import facts, figures
@@ -11,4 +12,5 @@ figures(scene)
 show_findings(scene)
 panel(scene, "worst_layers", on_click=to_layer("pages/distribution.py"))
 panel(scene, "tokens_by_modality")
+show_coverage(scene)
 facts(scene)

@@ -37,7 +37,7 @@ def codes_used(run: Run, capture: Run, selection: Selection, layer: str) -> pd.D
     if not table.num_rows:
         raise StoreError(f"run {capture.run_id!r} keeps no histogram of {group!r} for this selection: choose another layer.")
     grids = channel_grids(run, layer).set_index("channel")
-    frame = _occupied(table, grids)
+    frame = occupied_codes(table, grids)
     # nunique skips the null code of bypassed values, so that a channel that bypasses whole uses 0 codes.
     counted = frame.groupby(["modality", "channel"], sort=True)["code"].nunique().rename("used").reset_index()
     width = (grids["code_high"] - grids["code_low"] + 1).rename("available")
@@ -46,8 +46,16 @@ def codes_used(run: Run, capture: Run, selection: Selection, layer: str) -> pd.D
     return ordered(counted, selection)
 
 
-def _occupied(table: pa.Table, grids: pd.DataFrame) -> pd.DataFrame:
-    """One row for each occupied (modality, channel, bin): modality, channel, code (null where the values bypass)."""
+def occupied_codes(table: pa.Table, grids: pd.DataFrame) -> pd.DataFrame:
+    """The code of each occupied bin.
+
+    Args:
+        table: modality, channel, bins and counts of the histograms of one input.
+        grids: its static grids, by channel.
+
+    Returns:
+        One row for each (modality, channel, bin): modality, channel, code (null where the values bypass), values.
+    """
     import torch
 
     from morphoquant.quant.grid import UniformGrid
@@ -66,4 +74,5 @@ def _occupied(table: pa.Table, grids: pd.DataFrame) -> pd.DataFrame:
         int(grids["code_high"].iloc[0]),
     )
     codes = levels.codes(torch.tensor(centre)).numpy()
-    return pd.DataFrame(dict(modality=modality, channel=channel, code=np.where(kept, codes, np.nan)))
+    values = table["counts"].combine_chunks().flatten().to_numpy().astype(np.int64)
+    return pd.DataFrame(dict(modality=modality, channel=channel, code=np.where(kept, codes, np.nan), values=values))

@@ -1,0 +1,68 @@
+"""Which modalities reached which parts of a model in a capture, and which experts saw no token at all."""
+
+import re
+
+import pandas as pd
+
+from morphoquant.core.layers import Component
+from morphoquant.core.modality import CONTENT
+from morphoquant.queries.inputs import layer_inputs
+from morphoquant.store.run import Run
+
+_EXPERT = re.compile(r"(.*?\bexperts)\.(\d+)\.")
+# The decoder is meant to see every modality; a tower has its own.
+_MEETS_ALL = (str(Component.LANGUAGE),)
+
+
+def coverage(run: Run, inputs: pd.DataFrame | None = None) -> pd.DataFrame:
+    """How far each content modality reached.
+
+    Args:
+        run: a capture run.
+        inputs: `layer_inputs` of it, where that has been read already.
+
+    Returns:
+        For each part of the model, in its order, and each content modality that reached it or should have (every one the
+        language model): component, modality, inputs (of the part), reached (how many of them saw a token), tokens (most that an
+        input saw) and least (fewest, 0 where one saw none). Position classes are added up.
+    """
+    inputs = layer_inputs(run) if inputs is None else inputs
+    frame = run.frame("layers")
+    parts = frame[frame["layer"] == frame["group"]].groupby("component", sort=False)["layer"].nunique()
+    seen = inputs.groupby(["component", "layer", "modality"], sort=False)["tokens"].sum().reset_index()
+    rows = []
+    for component, total in parts.items():
+        for modality in map(str, CONTENT):
+            own = seen[(seen["component"] == component) & (seen["modality"] == modality)]
+            if len(own) or component in _MEETS_ALL:
+                most, fewest = (int(own["tokens"].agg(how)) if len(own) else 0 for how in ("max", "min"))
+                rows.append((component, modality, int(total), len(own), most, fewest if len(own) == total else 0))
+    return pd.DataFrame(rows, columns=["component", "modality", "inputs", "reached", "tokens", "least"])
+
+
+def silent_experts(run: Run) -> pd.DataFrame:
+    """Experts of which no linear ran, known by the numbers that others of the same kind bear.
+
+    A capture lists the linears that ran. What is missing in a block is told by the numbers that occur in its siblings; an expert
+    that ran in no block of the model leaves no trace, and none is claimed.
+
+    Returns:
+        For each container of experts, in the order of the model: experts (its path), numbered (experts that its kind has),
+        silent (their numbers, as text with spaces between; empty where all ran).
+    """
+    found: dict[str, set[int]] = {}
+    for layer in run.frame("layers")["layer"]:
+        if match := _EXPERT.match(layer):
+            found.setdefault(match[1], set()).add(int(match[2]))
+    kinds: dict[str, set[int]] = {}
+    for path, numbers in found.items():
+        kinds.setdefault(_kind(path), set()).update(numbers)
+    rows = []
+    for path, numbers in found.items():
+        every = range(max(kinds[_kind(path)]) + 1)
+        rows.append((path, len(every), " ".join(str(number) for number in every if number not in numbers)))
+    return pd.DataFrame(rows, columns=["experts", "numbered", "silent"])
+
+
+def _kind(path: str) -> str:
+    return re.sub(r"\d+", "*", path)

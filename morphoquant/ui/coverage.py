@@ -1,0 +1,55 @@
+"""Coverage badges: which modalities reached which part of the model with how many tokens, in red where none did."""
+
+import pandas as pd
+import streamlit as st
+
+from morphoquant.queries.coverage import coverage, silent_experts
+from morphoquant.ui import frames
+from morphoquant.ui.modality_marks import mark
+from morphoquant.ui.notes import plain
+from morphoquant.ui.numbers import count
+from morphoquant.ui.page import Scene
+
+_LISTED = 8
+
+
+def show_coverage(scene: Scene) -> None:
+    """Draws the badges of the capture."""
+    found = coverage(scene.capture, frames.every_input(scene.store, scene.capture))
+    with st.container(border=True):
+        st.markdown("**Coverage**")
+        for component, rows in found.groupby("component", sort=False):
+            total = int(rows["inputs"].iat[0])
+            badges = "  ".join(badge(row) for row in rows.itertuples())
+            st.markdown(f"{plain(component)} :small[({count(total)} input{'s' if total > 1 else ''})]  {badges}")
+        for line in expert_lines(silent_experts(scene.capture)):
+            st.markdown(line)
+        st.caption(
+            "Most tokens that an input of the part saw; red: none at all, or inputs that a modality never reached. "
+            "A range that is set without a modality holds nothing of it."
+        )
+
+
+def badge(row) -> str:
+    """A row of `coverage` as Markdown: tokens of the modality, and inputs that it did not reach."""
+    if not row.reached:
+        return f":red-badge[{row.modality}: no token]"
+    tokens = f":gray-badge[{mark(row.modality)} {row.modality} {count(row.tokens)}]"
+    missed = row.inputs - row.reached
+    return tokens + (f" :red-badge[{row.modality}: none in {count(missed)} of {count(row.inputs)} inputs]" if missed else "")
+
+
+def expert_lines(silent: pd.DataFrame) -> list[str]:
+    """Sentences on experts, the containers with most silent ones first; none for a model without experts."""
+    if silent.empty:
+        return []
+    numbers = silent["silent"].str.split().map(len)
+    if not numbers.sum():
+        return [f"experts  :gray-badge[all {count(silent['numbered'].sum())} saw tokens]"]
+    lines = [f"experts  :red-badge[{count(numbers.sum())} of {count(silent['numbered'].sum())} saw no token]"]
+    worst = silent.assign(n=numbers).sort_values("n", ascending=False, kind="stable")
+    for row in worst[worst["n"] > 0].head(_LISTED).itertuples():
+        some = ", ".join(row.silent.split()[:_LISTED])
+        more = f" and {row.n - _LISTED} more" if row.n > _LISTED else ""
+        lines.append(f":small[{plain(row.experts)}: {some}{more}]")
+    return lines
