@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from morphoquant.core.errors import ModelError
+from morphoquant.models.embedded.damage import refused
 
 _TYPES = {0: np.float32, 1: np.int8, 2: np.int16, 3: np.int32, 4: np.float16}
 _JOINED = ("q_proj", "k_proj", "v_proj")
@@ -39,8 +40,13 @@ def read_arrays(file: BinaryIO, prefix: str = "") -> Iterator[tuple[str, np.ndar
             yield name, np.frombuffer(content, dtype=_TYPES[kind]).reshape(shape)
 
 
+@refused("audio")
 def encoder_state(file: BinaryIO) -> dict[str, torch.Tensor]:
-    """State dict for `WhisperEncoder`, in the 16-bit type that the file has."""
+    """State dict for `WhisperEncoder`, in the 16-bit type that the file has.
+
+    Raises:
+        ModelError: the file is not a CTranslate2 container of version 6, or holds no such encoder.
+    """
     state: dict[str, torch.Tensor] = {}
     for name, array in read_arrays(file, "encoder/"):
         if array.dtype != np.float16:  # num_heads and flags

@@ -6,11 +6,14 @@ GGUF permutes the rows of query and key for its own rotary layout; `_unpermuted`
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from gguf import GGUFReader, dequantize
 from transformers import LlamaConfig
+
+from morphoquant.models.embedded.damage import refused
 
 _BLOCK = {
     "attn_q": "self_attn.q_proj",
@@ -25,8 +28,22 @@ _BLOCK = {
 }
 
 
+class _Bounded(GGUFReader):
+    """Reads nothing past the end of the file, where the package would walk an array of any length that the header claims."""
+
+    def _get(self, offset: int, dtype: Any, count: int = 1, *more: Any, **named: Any) -> np.ndarray:
+        if offset + np.dtype(dtype).itemsize * int(count) > len(self.data):
+            raise ValueError("they end too early")
+        return super()._get(offset, dtype, count, *more, **named)
+
+
+@refused("language")
 def llama_config(reader: GGUFReader) -> LlamaConfig:
-    """The LlamaConfig that the file's header describes."""
+    """The LlamaConfig that the file's header describes.
+
+    Raises:
+        ModelError: the header does not describe one.
+    """
     value = {name: field.contents() for name, field in reader.fields.items() if name.startswith(("llama.", "tokenizer.ggml.bos"))}
     return LlamaConfig(
         vocab_size=value["llama.vocab_size"],
@@ -45,8 +62,13 @@ def llama_config(reader: GGUFReader) -> LlamaConfig:
     )
 
 
+@refused("language")
 def llama_state(reader: GGUFReader, config: LlamaConfig) -> dict[str, torch.Tensor]:
-    """State dict for `LlamaModel`, float16; the head is tied to the embeddings."""
+    """State dict for `LlamaModel`, float16; the head is tied to the embeddings.
+
+    Raises:
+        ModelError: a weight is of no part of the model, or of no shape that it has.
+    """
     heads = {"attn_q": config.num_attention_heads, "attn_k": config.num_key_value_heads}
     state = {}
     for tensor in reader.tensors:
@@ -62,9 +84,14 @@ def llama_state(reader: GGUFReader, config: LlamaConfig) -> dict[str, torch.Tens
     return state
 
 
+@refused("language")
 def read(path: Path) -> GGUFReader:
-    """Opens a GGUF file, memory-mapped."""
-    return GGUFReader(str(path))
+    """Opens a GGUF file, memory-mapped.
+
+    Raises:
+        ModelError: it is none, or damaged.
+    """
+    return _Bounded(str(path))
 
 
 def _unpermuted(weight: np.ndarray, heads: int) -> np.ndarray:

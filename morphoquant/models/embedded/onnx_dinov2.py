@@ -13,6 +13,7 @@ import torch
 from onnx import numpy_helper
 
 from morphoquant.core.errors import ModelError
+from morphoquant.models.embedded.damage import refused
 
 _ROLES = {
     "attention.attention.query": "attention.q_proj",
@@ -27,6 +28,7 @@ _NAMED = re.compile(r"backbone\.(.+)")
 _BLOCK = re.compile(r"encoder\.layer\.(\d+)\.")
 
 
+@refused("vision")
 def backbone_state(content: bytes, blocks: int | None = None) -> dict[str, torch.Tensor]:
     """State dict for `Dinov2Model` without a mask token, float32.
 
