@@ -16,9 +16,11 @@ from morphoquant.commands import (
     evaluate,
     export,
     findings,
+    inspect,
     methods,
     progress,
     quantize,
+    recipe,
     report,
     runs,
     sensitivity,
@@ -26,8 +28,8 @@ from morphoquant.commands import (
 from morphoquant.core.errors import MorphoQuantError
 
 VERBS = (
-    *(demo, capture, quantize, evaluate, sensitivity, allocate, compare),
-    *(findings, export, bundle, report, methods, runs, dashboard),
+    *(demo, capture, quantize, evaluate, sensitivity, inspect, allocate, compare),
+    *(findings, export, bundle, report, recipe, methods, runs, dashboard),
 )
 CACHE = "MORPHOQUANT_CACHE"
 

@@ -2,6 +2,7 @@
 
 import pytest
 from fixtures.answer_runs import AnswerRuns, build_answer_runs
+from fixtures.inside_runs import InsideRuns, build_inside_runs
 from fixtures.small_runs import SmallRuns, build_small_runs
 
 
@@ -15,3 +16,9 @@ def small_runs(tmp_path_factory) -> SmallRuns:
 def answer_runs(tmp_path_factory) -> AnswerRuns:
     """Evaluations of four methods at three specs, a calibration matrix and a sensitivity run, with made-up answers."""
     return build_answer_runs(tmp_path_factory.mktemp("answers"))
+
+
+@pytest.fixture(scope="session")
+def inside_runs(tmp_path_factory) -> InsideRuns:
+    """Two inspect runs of one capture, with made-up hidden states and attention."""
+    return build_inside_runs(tmp_path_factory.mktemp("inside"))

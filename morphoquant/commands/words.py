@@ -51,14 +51,12 @@ def add_preflight_words(verb) -> None:
     )
 
 
-def add_quantize_words(verb) -> None:
+def add_quantize_words(verb, samples: int = EVALUATION_SAMPLES) -> None:
     """Adds --eval-data, --eval-samples and --scope."""
     verb.add_argument(
         "--eval-data", default=EVALUATION, help=f"data the errors are measured on, as --data (default: {EVALUATION})"
     )
-    verb.add_argument(
-        "--eval-samples", type=int, default=EVALUATION_SAMPLES, help=f"samples of it (default: {EVALUATION_SAMPLES})"
-    )
+    verb.add_argument("--eval-samples", type=int, default=samples, help=f"samples of it (default: {samples})")
     verb.add_argument(
         "--scope",
         nargs="+",

@@ -11,7 +11,7 @@ class RunPlan:
     """The canonical description of a run; `run_id` is its hash.
 
     Attributes:
-        kind: "capture", "gradients", "quantize", "evaluate" or "sensitivity".
+        kind: "capture", "gradients", "quantize", "evaluate", "sensitivity" or "inspect".
         model: {"id", "revision", "class", "files": {file name: sha256}} of the model.
         data: {"id", "fingerprint", "samples"} of the samples that are run through the model.
         options: fields of the verb (kept rows, bins, scope ...).

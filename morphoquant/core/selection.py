@@ -20,6 +20,9 @@ class Selection:
         measure: name of a measure for views that offer several.
         subjects: subjects of questions to show (`core.evaluation.SUBJECTS`), empty for all.
         what_if: settings to predict with.
+        sample: sample of an inspect run, absent for the view's own choice.
+        block: block of the language model, likewise.
+        head: attention head, absent for the mean over all.
     """
 
     layer: str | None = None
@@ -31,6 +34,9 @@ class Selection:
     measure: str | None = None
     subjects: tuple[str, ...] = ()
     what_if: WhatIf = WhatIf()
+    sample: int | None = None
+    block: int | None = None
+    head: int | None = None
 
 
 def narrow(selection: Selection, takes: frozenset[str]) -> Selection:

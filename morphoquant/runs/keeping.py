@@ -90,7 +90,7 @@ def unchanged_parts(model: nn.Module, scope: Collection[Component]) -> list[str]
     wanted = {part for part in _TOWERS if part not in scope}
     if Component.CONNECTOR not in scope and wanted == set(_TOWERS):
         wanted.add(Component.CONNECTOR)
-    return _outermost(model, "", components(model), wanted)
+    return outermost(model, "", components(model), wanted)
 
 
 def blocks_of(model: nn.Module, linears: Collection[str]) -> list[str]:
@@ -98,20 +98,26 @@ def blocks_of(model: nn.Module, linears: Collection[str]) -> list[str]:
     the towers that do, each with a forward of its own."""
     named = components(model)
     blocks = {found for name in linears if (found := block_path(name))}
-    towers = [
-        name for part in _TOWERS if part in {named[one] for one in linears} for name in _outermost(model, "", named, {part})
-    ]
+    towers = [name for part in _TOWERS if part in {named[one] for one in linears} for name in outermost(model, "", named, {part})]
     return [name for name in [*towers, *sorted(blocks)] if has_forward(model.get_submodule(name))]
 
 
-def _outermost(module: nn.Module, name: str, parts: Mapping[str, Component], wanted: Collection[Component]) -> list[str]:
+def outermost(module: nn.Module, name: str, parts: Mapping[str, Component], wanted: Collection[Component]) -> list[str]:
+    """Outermost modules with a forward of their own in `module`, which is called `name`, whose linears are all of `wanted`.
+
+    Args:
+        module: where to look.
+        name: its path.
+        parts: component of every linear of the model.
+        wanted: components looked for.
+    """
     below = {component for linear, component in parts.items() if linear == name or linear.startswith(f"{name}." if name else "")}
     if not below & set(wanted):
         return []
     if name and below <= set(wanted) and has_forward(module):
         return [name]
     children = ((f"{name}.{last}" if name else last, child) for last, child in module.named_children())
-    return [found for path, child in children for found in _outermost(child, path, parts, wanted)]
+    return [found for path, child in children for found in outermost(child, path, parts, wanted)]
 
 
 def has_forward(module: nn.Module) -> bool:

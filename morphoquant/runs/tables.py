@@ -13,6 +13,9 @@ from morphoquant.runs.answers import Question
 from morphoquant.runs.measure import Measured
 from morphoquant.store.schema import TABLES
 
+# Columns that tell rows apart, beside all those of names.
+_KEYS = ("channel", "width", "block", "distance")
+
 
 def layers_table(layers: Iterable[LayerInfo]) -> pa.Table:
     """The layers table."""
@@ -132,11 +135,11 @@ def sensitivity_added_up(parts: Sequence[pa.Table]) -> pa.Table:
 
 
 def added_up(name: str, parts: Sequence[pa.Table]) -> pa.Table:
-    """Joins the errors or grid_use tables of shards: sums are added, the smallest cosine is kept."""
+    """Joins tables of shards whose columns are keys and sums: sums are added, the smallest cosine is kept."""
     schema = TABLES[name]
     if len(parts) == 1:
         return parts[0]
-    keys = [f.name for f in schema if pa.types.is_dictionary(f.type)] + [n for n in ("channel", "width") if n in schema.names]
+    keys = [f.name for f in schema if pa.types.is_dictionary(f.type)] + [n for n in _KEYS if n in schema.names]
     sums = [f.name for f in schema if f.name not in keys]
     how = [(column, "min" if column == "cosine_min" else "sum") for column in sums]
     table = pa.concat_tables(parts).unify_dictionaries()

@@ -6,14 +6,11 @@ Sums are stored, not ratios, so that tables of two halves add up and decibels ar
 
 import pyarrow as pa
 
+from morphoquant.store.columns import KEY as _KEY
+from morphoquant.store.columns import column as _column
+from morphoquant.store.inside_schema import INSIDE
+
 SCHEMA_VERSION = 1
-
-_KEY = pa.dictionary(pa.int32(), pa.string())
-
-
-def _column(name: str, kind: pa.DataType, unit: str, meaning: str, null: bool = False) -> pa.Field:
-    return pa.field(name, kind, nullable=null, metadata={"unit": unit, "meaning": meaning})
-
 
 _GROUP = _column("group", _KEY, "name", "first linear that received this input; its followers share the row")
 _LAYER = _column("layer", _KEY, "name", "full module path of the linear")
@@ -231,5 +228,6 @@ TABLES: dict[str, pa.Schema] = {
     "perplexity": PERPLEXITY,
     "sensitivity": SENSITIVITY,
     "gradients": GRADIENTS,
+    **INSIDE,
     "refused": REFUSED,
 }

@@ -21,8 +21,12 @@ CASES = [(name, measure.name if measure else None) for name, view in VIEWS.items
 PAYLOAD = 1_000_000
 
 
-def ask(small_runs, name: str, selection: Selection, answer_runs=None):
+def ask(small_runs, name: str, selection: Selection, answer_runs=None, inside_runs=None):
     view = VIEWS[name]
+    if view.runs == "inspect":
+        runs = [inside_runs.rough, inside_runs.fine][: view.most]
+        frame = view.query(inside_runs.store, runs, selection)
+        return frame, view.draw(frame, selection)
     if view.runs in ("evaluate", "sensitivity"):
         return ask_answers(answer_runs, name, selection)
     runs = {"capture": [small_runs.capture], "quantize": [small_runs.searched], "many": small_runs.quantized, "none": []}
@@ -50,8 +54,8 @@ def test_a_file_registers_one_view_of_its_own_name(path):
 
 
 @pytest.mark.parametrize(("name", "measure"), CASES)
-def test_a_view_answers_and_draws(small_runs, answer_runs, name, measure):
-    frame, figure = ask(small_runs, name, replace(LANGUAGE, measure=measure), answer_runs)
+def test_a_view_answers_and_draws(small_runs, answer_runs, inside_runs, name, measure):
+    frame, figure = ask(small_runs, name, replace(LANGUAGE, measure=measure), answer_runs, inside_runs)
     assert len(frame) and isinstance(figure, go.Figure) and len(figure.data)
     assert len(figure.to_json()) < PAYLOAD
     bottom = [axis.title.text for axis in figure.select_xaxes() if axis.showticklabels is not False]
@@ -63,14 +67,14 @@ def test_a_view_answers_and_draws(small_runs, answer_runs, name, measure):
 
 
 @pytest.mark.parametrize("name", list(VIEWS))
-def test_a_view_of_the_whole_model_answers_too(small_runs, answer_runs, name):
-    frame, figure = ask(small_runs, name, Selection(), answer_runs)
+def test_a_view_of_the_whole_model_answers_too(small_runs, answer_runs, inside_runs, name):
+    frame, figure = ask(small_runs, name, Selection(), answer_runs, inside_runs)
     assert len(frame) and len(figure.data)
 
 
 @pytest.mark.parametrize("name", list(VIEWS))
-def test_a_view_prints(small_runs, answer_runs, name):
-    frame, figure = ask(small_runs, name, LANGUAGE, answer_runs)
+def test_a_view_prints(small_runs, answer_runs, inside_runs, name):
+    frame, figure = ask(small_runs, name, LANGUAGE, answer_runs, inside_runs)
     assert render(figure, frame, ".pdf", "single").startswith(b"%PDF")
     for suffix in (".csv", ".md", ".tex"):
         assert len(render(None, frame, suffix).splitlines()) > len(frame)
