@@ -3,6 +3,7 @@
 import streamlit as st
 
 from morphoquant.queries.sensitivity import ranking_in_words
+from morphoquant.ui.allocation import allocation_choice
 from morphoquant.ui.answer_figures import asked_of, sensitivity_figures
 from morphoquant.ui.answer_scene import open_answers
 from morphoquant.ui.headline import headline
@@ -12,7 +13,8 @@ from morphoquant.ui.panel import panel
 from morphoquant.ui.tables import table_panel
 
 scene = open_answers(
-    "Which layers must keep more bits, and for which modality?", ("sensitivity_ranking", "sensitivity_depth", "sensitivity_sum")
+    "Which layers must keep more bits, and for which modality?",
+    ("sensitivity_ranking", "sensitivity_depth", "sensitivity_sum", "bit_allocation"),
 )
 with sentences():
     headline(sensitivity_figures(scene))
@@ -20,6 +22,8 @@ with sentences():
 frame = panel(scene, "sensitivity_ranking")
 panel(scene, "sensitivity_depth")
 panel(scene, "sensitivity_sum")
+panel(scene, "bit_allocation")
+allocation_choice(scene)
 if frame is not None:
     with st.container(border=True):
         st.markdown("**The whole ranking as a table**")

@@ -1,9 +1,10 @@
-"""Take away: the bundle of figures and tables for a paper, and the report of one run."""
+"""Take away: the bundle of figures and tables for a paper, the report of one run, and its recipe."""
 
 import streamlit as st
 
 from morphoquant.ui import session
 from morphoquant.ui.page import sentences, title
+from morphoquant.ui.recipe import recipe_made
 from morphoquant.ui.take_away import bundle_made, figures_kept, report_made, tables_chosen
 
 title("What do you take away?")
@@ -20,4 +21,11 @@ with sentences():
     st.markdown("**A report of one run**")
     st.caption("One HTML file with the main numbers, tables and figures, for someone without Python: it opens without a network.")
     report_made(store)
+    st.divider()
+    st.markdown("**A recipe for llm-compressor**")
+    st.caption(
+        "Method, bits and exclusions of a run as a YAML file that llm-compressor reads. It calibrates anew; what it does "
+        "otherwise is said, and a run that it has no counterpart for is refused. The list of exclusions is of any run."
+    )
+    recipe_made(store)
 session.go(address)

@@ -8,6 +8,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,7 @@ def common_spec(specs: Mapping[str, str]) -> str:
     return min(counts, key=lambda text: (-counts[text], *bits_of(text), text))
 
 
+@cache
 def bits_of(spec: str) -> tuple[int, int]:
     """Bits of a weight and of an activation, 16 for full precision; scales of groups and blocks not counted."""
     read = QuantSpec.parse(spec)
@@ -103,9 +105,9 @@ def own_fields(plan: RunPlan) -> dict[str, Any]:
 
 
 def spec_in_words(plan: RunPlan) -> str:
-    """ "w4a4", or "w4a4 (12 groups w8a8, 30 w16a16)" where some groups have another."""
+    """ "w4a4", or "w4a4 (groups: 30 w16a16, 12 w8a8)" where some groups have another."""
     counts = Counter(specs_of(plan).values())
     if not counts:
         return str(plan.spec)
-    parts = [f"{count} {'groups ' if not place else ''}{spec}" for place, (spec, count) in enumerate(sorted(counts.items()))]
-    return f"{plan.spec} ({', '.join(parts)})"
+    parts = ", ".join(f"{count} {spec}" for spec, count in sorted(counts.items()))
+    return f"{plan.spec} (groups: {parts})"

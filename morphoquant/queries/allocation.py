@@ -78,6 +78,8 @@ class Choices:
 
 def alike(store: RunStore, run: Run) -> list[Run]:
     """Finished sensitivity runs that differ from `run` in the spec alone, itself included; fewest bits first."""
+    if run.plan.kind != "sensitivity":
+        return [run]
     found = {str(run.plan.spec): run}
     for entry in store.entries():
         header = entry.header

@@ -25,7 +25,7 @@ def test_a_plan_says_how_many_groups_have_which_spec():
     plan = RunPlan("evaluate", {}, {}, {}, 0, "1", method="rtn", fields={"clip": 1.0}, spec="w4a4")
     assert (spec_in_words(plan), specs_of(plan), own_fields(plan)) == ("w4a4", {}, {"clip": 1.0})
     mixed = replace(plan, fields={"clip": 1.0, "specs": {"a": "w8a8", "b": "w16a16", "c": "w8a8"}})
-    assert spec_in_words(mixed) == "w4a4 (1 groups w16a16, 2 w8a8)"
+    assert spec_in_words(mixed) == "w4a4 (groups: 1 w16a16, 2 w8a8)"
     assert own_fields(mixed) == own_fields(plan) and mixed.run_id != plan.run_id
 
 

@@ -26,7 +26,7 @@ def every_choice(costs, losses):
         yield sum(costs[place, options[place]] for place in places), sum(losses[place, options[place]] for place in places)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(problems())
 def test_at_every_budget_it_is_the_least_of_all_choices(problem):
     costs, losses = problem
