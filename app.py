@@ -11,6 +11,7 @@ st.navigation(
     [
         st.Page("pages/overview.py", title="Overview", default=True),
         st.Page("pages/model.py", title="Model"),
+        st.Page("pages/coverage.py", title="Coverage"),
         st.Page("pages/distribution.py", title="Distribution"),
         st.Page("pages/masks.py", title="Outlier masks"),
         st.Page("pages/grid.py", title="Grid"),

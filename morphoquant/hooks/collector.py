@@ -7,11 +7,13 @@ for 1504). So rows wait until there are `GATHERED` of them, in one buffer for ea
 
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from morphoquant.stats.arrangement import Arrangement, arrange
 from morphoquant.stats.channel_stats import ChannelStats
+from morphoquant.stats.settling import Extremes, add_peaks
 
 GATHERED = 512
 
@@ -72,6 +74,22 @@ class Collector:
         for group, waiting in self._waiting.items():
             self._count_waiting(group, waiting)
 
+    def extremes(self, batch: int) -> dict[str, Extremes]:
+        """Largest magnitudes so far by group, rows that wait included; they are looked at, not counted, which costs less.
+
+        Args:
+            batch: batches that are seen.
+        """
+        found = {group: stats.extremes() for group, stats in self._stats.items()}
+        runs: tuple[tuple[int, ...], tuple] | None = None
+        for group, waiting in self._waiting.items():
+            labels = tuple(id(slots) for slots, _ in waiting.labels)
+            if waiting.rows and (runs is None or runs[0] != labels):
+                runs = labels, _runs(torch.cat([slots for slots, _ in waiting.labels]).cpu().numpy())
+            if waiting.rows:
+                add_peaks(found[group], waiting.buffer[: waiting.rows].numpy(), *runs[1])
+        return {group: Extremes(batch, slots) for group, slots in found.items()}
+
     @property
     def nbytes(self) -> int:
         """Bytes of all statistics, and of the rows that wait."""
@@ -101,6 +119,12 @@ class Collector:
             slots, keys = (torch.cat([pair[at] for pair in labels]).cpu().numpy() for at in (0, 1))
             held = self._arranged = labels, arrange(slots, keys, self.keep_rows, self.seed)
         return held[1]
+
+
+def _runs(slots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where stretches of rows with one slot begin, and their slots."""
+    starts = np.flatnonzero(np.diff(slots, prepend=slots[0] - 1))
+    return starts, slots[starts]
 
 
 def _same(one: _Labels, other: _Labels) -> bool:

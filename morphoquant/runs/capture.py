@@ -18,11 +18,12 @@ from morphoquant.core.progress import Progress, silent, track
 from morphoquant.hooks.collector import Collector
 from morphoquant.hooks.modality_hooks import ModalityHooks
 from morphoquant.models.control import ControlTokens
-from morphoquant.runs import tables
+from morphoquant.runs import settling, tables
 from morphoquant.runs.identity import batches_identity, model_identity
 from morphoquant.runs.sequences import sequences_table, spread
 from morphoquant.runs.statistics import NAMES, statistics_of, statistics_tables
 from morphoquant.stats.channel_stats import ChannelStats
+from morphoquant.stats.settling import halvings
 from morphoquant.store.run_store import Run, RunStore
 from morphoquant.store.schema import TABLES
 from morphoquant.store.writer import RunWriter
@@ -92,19 +93,25 @@ def capture(
 
 def _run(model, batches, writer: RunWriter, control, keep_rows: int, seed: int, summary, progress: Progress) -> None:
     started, total = time.monotonic(), len(batches)
+    halves = halvings(total)
     while True:
         begin = writer.next_batch
         end = min(begin + SHARD, total)
-        collector = Collector(keep_rows, seed)
+        collector, marks = Collector(keep_rows, seed), []
         with ModalityHooks(model, collector, control, first_sample=begin) as hooks:
             for done, batch in enumerate(batches[begin:end], begin + 1):
                 hooks.run(batch)
+                if done == end:
+                    collector.flush()  # what follows counts them all anyway
+                if done in halves or done == end:
+                    marks.append(collector.extremes(done))
                 progress("capturing", done, total)
         if not hooks.layers:
             raise ModelError("no linear layer ran: give a model with nn.Linear layers and batches that reach them.")
         shard = {"layers": [tables.layers_table(hooks.layers)], "tokens": [tables.tokens_table(hooks.tokens, begin)]}
         if end == total:
             break
+        shard["extremes"] = settling.extremes_tables(marks)
         writer.write_shard(begin, end, {**shard, **{name: statistics_tables(collector.stats, name) for name in NAMES}})
     _merge_shards(writer, collector.stats, keep_rows, seed, progress)
     progress("storing", 0, 1)
@@ -121,6 +128,8 @@ def _run(model, batches, writer: RunWriter, control, keep_rows: int, seed: int, 
         **{name: statistics_tables(collector.stats, name) for name in NAMES},
         "sequences": [sequences_table(index, batch) for index in spread(total) for batch in batches[index : index + 1]],
     }
+    if settling.complete(writer):
+        final["settling"] = settling.settling_tables(writer, marks, halves)
     writer.finish(final, facts)
     progress("storing", 1, 1)
 

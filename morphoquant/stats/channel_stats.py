@@ -222,6 +222,12 @@ class ChannelStats:
         order = np.argsort(priorities, kind="stable")
         return priorities[order], self._sample[place, order]
 
+    def extremes(self) -> dict[int, tuple[int, np.ndarray]]:
+        """{slot: (rows, float32 [K] largest finite magnitude of each channel, 0 where there is none)} of the rows so far."""
+        low, high = self._arrays["low"], self._arrays["high"]
+        peaks = {slot: np.maximum(high[place], -low[place]).clip(min=0.0) for slot, place in self._places.items()}
+        return {slot: (int(self._rows[self._places[slot]]), peak) for slot, peak in peaks.items()}
+
     def rows(self) -> dict[int, SlotColumns]:
         """Everything, as columns of the tables of `SlotColumns`, by slot."""
         self._settle()

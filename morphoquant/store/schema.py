@@ -9,6 +9,7 @@ import pyarrow as pa
 from morphoquant.store.columns import KEY as _KEY
 from morphoquant.store.columns import column as _column
 from morphoquant.store.inside_schema import INSIDE
+from morphoquant.store.settling_schema import EXTREMES, SETTLING
 
 SCHEMA_VERSION = 1
 
@@ -220,6 +221,8 @@ TABLES: dict[str, pa.Schema] = {
     "histograms": HISTOGRAMS,
     "fine_histograms": FINE_HISTOGRAMS,
     "token_sample": TOKEN_SAMPLE,
+    "settling": SETTLING,
+    "extremes": EXTREMES,
     "sequences": SEQUENCES,
     "grids": GRIDS,
     "grid_use": GRID_USE,

@@ -13,11 +13,14 @@ from morphoquant.ui.page import Scene
 _LISTED = 8
 
 
-def show_coverage(scene: Scene) -> None:
-    """Draws the badges of the capture."""
+def show_coverage(scene: Scene, *, link: bool = False) -> None:
+    """Draws the badges of the capture; with `link`, the way to the page on whether it is enough."""
     found = coverage(scene.capture, frames.every_input(scene.store, scene.capture))
     with st.container(border=True):
-        st.markdown("**Coverage**")
+        head, way = st.columns([6, 3], vertical_alignment="center")
+        head.markdown("**Coverage**")
+        if link:
+            way.page_link("pages/coverage.py", label="Have its ranges settled?", icon=":material/arrow_forward:")
         for component, rows in found.groupby("component", sort=False):
             total = int(rows["inputs"].iat[0])
             badges = "  ".join(badge(row) for row in rows.itertuples())

@@ -13,7 +13,7 @@ def _query(store, runs, selection):
 def _draw(frame, selection):
     offered = frame["offered"].max()
     figure = depth_lines(frame, f"Entropy of the codes (bits; dotted: {offered:.3g} offered)", reference=offered)
-    return figure.update_yaxes(rangemode="tozero")
+    return figure.update_yaxes(range=[0.0, 1.06 * offered])
 
 
 VIEWS.add(

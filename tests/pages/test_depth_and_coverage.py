@@ -5,6 +5,11 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from morphoquant.core.modality import Modality
+from morphoquant.core.selection import Selection
+from morphoquant.queries.settling import settling
+from morphoquant.ui.settling_figures import RISING
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -25,6 +30,16 @@ def test_the_overview_says_what_reached_which_part(small_runs, monkeypatch):
     lines = [line.value for line in app.markdown if "-badge[" in line.value]
     assert not app.exception and [line.split()[0] for line in lines] == ["vision", "connector", "language"]
     assert "audio 90" in lines[2] and "red" not in lines[2]
+
+
+def test_the_page_on_coverage_says_what_has_settled(small_runs, monkeypatch):
+    app = open_at(small_runs.store.cache, monkeypatch, "coverage", capture=small_runs.capture.run_id)
+    assert not app.exception and not app.error and len(app.get("plotly_chart")) == 3
+    frame = settling(small_runs.capture, Selection(modalities=(Modality.AUDIO,)))
+    added = 100.0 - frame["value"].iat[-2]
+    audio = next(metric for metric in app.metric if "audio" in metric.label)
+    assert audio.value == ("settled" if added < RISING else "still rising")
+    assert any("by the second half; 90 tokens in 1 sample" in line.value for line in app.markdown)
 
 
 @pytest.mark.parametrize(("name", "key"), [("grid", "entropy"), ("distribution", "ridges")])
