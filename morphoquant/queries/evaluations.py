@@ -126,17 +126,35 @@ def calibration_cells(entries: Sequence[RunEntry]) -> frozenset[str]:
     return frozenset(entry.run_id for family in with_other_calibrations(entries) for entry in family)
 
 
+def most_telling(entries: Sequence[RunEntry]) -> list[RunEntry]:
+    """Evaluations or rankings in the order in which one is looked at unasked.
+
+    Finished ones before others; quantised ones; not the cells of a calibration matrix; those made here, newest first; then
+    shipped ones, of which those that were asked most questions come first.
+
+    Args:
+        entries: newest first.
+    """
+    cells = calibration_cells(entries)
+
+    def rank(entry: RunEntry) -> tuple:
+        header = entry.header
+        if header is None or header.status != "finished":
+            return (header is None, True)
+        questions = header.plan.data.get("samples", 0) if header.stored else 0
+        return (False, False, is_full_precision(header.plan), entry.run_id in cells, header.stored, -questions)
+
+    return sorted(entries, key=rank)
+
+
 def newest_evaluation(store: RunStore) -> Run:
-    """The newest finished evaluation: of quantised ones if there are any, and rather not a cell of a calibration matrix.
+    """The finished evaluation that is looked at unasked; see `most_telling`.
 
     Raises:
         StoreError: there is none.
     """
-    entries = store.entries()
-    headers = [entry.header for entry in entries if entry.header and entry.header.status == "finished"]
-    cells = calibration_cells(entries)
-    found = [one for one in headers if one.plan.kind == "evaluate"]
-    found.sort(key=lambda one: (is_full_precision(one.plan), one.run_id in cells))
+    entries = [entry for entry in store.entries() if entry.header and entry.header.status == "finished"]
+    found = most_telling([entry for entry in entries if entry.header.plan.kind == "evaluate"])
     if not found:
         raise StoreError(f"there is no finished evaluation: {_MADE_BY}")
     return store.open(found[0].run_id)

@@ -7,7 +7,7 @@ import streamlit as st
 
 from morphoquant.core.errors import UnknownNameError
 from morphoquant.core.evaluation import SUBJECTS
-from morphoquant.queries.evaluations import calibrations, companions, is_full_precision, with_other_calibrations
+from morphoquant.queries.evaluations import calibrations, companions, most_telling, with_other_calibrations
 from morphoquant.store.run_store import Run, RunEntry, RunStore
 from morphoquant.ui import session
 from morphoquant.ui.address import NOTHING, Address
@@ -138,14 +138,6 @@ def _kind(entry: RunEntry) -> str:
 
 
 def _one_of(offered: Sequence[RunEntry], wanted: str | None) -> RunEntry | None:
-    """The wanted one; else the newest finished quantised one, else the newest finished, else the newest."""
+    """The wanted one, else the most telling."""
     named = next((entry for entry in offered if entry.run_id == wanted), None)
-    return named or min(offered, key=_rank, default=None)
-
-
-def _rank(entry: RunEntry) -> int:
-    if entry.header is None:
-        return 3
-    if entry.header.status != "finished":
-        return 2
-    return 1 if is_full_precision(entry.header.plan) else 0
+    return named or next(iter(most_telling(offered)), None)

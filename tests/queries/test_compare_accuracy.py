@@ -82,6 +82,20 @@ def test_cells_of_a_calibration_matrix_do_not_stand_in_for_the_table(setting):
     assert newest_evaluation(store).run_id == cells[1].run_id
 
 
+def test_of_shipped_evaluations_the_one_asked_most_is_looked_at_unasked_and_own_ones_before_it(setting):
+    store, runs, evaluations = setting
+    few = replace(FULL, model=runs[0].plan.model, data=FULL.data | {"samples": 5})
+    last = write(store, of(runs[0], few), 1)
+    assert newest_evaluation(store).run_id == last.run_id
+    for run in (*evaluations, last):
+        shipped = store.cache / "stored" / run.run_id
+        shutil.move(run.folder, shipped)
+        replace(run.header, stored=True).write(shipped)
+    assert newest_evaluation(store).run_id == evaluations[1].run_id
+    own = write(store, of(runs[1], few), 1)
+    assert newest_evaluation(store).run_id == own.run_id
+
+
 def test_columns_name_the_scope_and_rows_join(setting):
     store, runs, _ = setting
     found = compare_accuracy(store, runs)
