@@ -6,7 +6,7 @@ from argparse import Namespace
 
 from morphoquant.commands import words
 from morphoquant.core.errors import CompareError
-from morphoquant.core.offered import METHODS
+from morphoquant.core.offered import EXAMPLES, NAMES
 from morphoquant.core.spec import SPEC_FORM
 
 FORMATS = ("text", "csv", "md", "tex", "json")
@@ -80,7 +80,7 @@ def _made(args, store) -> tuple[list, list]:
     from morphoquant.runs.comparison import each, honoured, together
     from morphoquant.runs.fitting import Held
 
-    args.method = list(METHODS) if args.method == ["all"] else args.method
+    args.method = [*NAMES, *EXAMPLES] if args.method == ["all"] else args.method
     pairs, failures = honoured(words.parsed(args))
     loaded = workload.load_model(args)
     captured = workload.make_capture(args, loaded)

@@ -2,7 +2,7 @@
 
 import argparse
 
-from morphoquant.core.offered import EXAMPLES, NAMES, SPECS
+from morphoquant.core.offered import AUTO, EXAMPLES, NAMES, RECOMMENDED, SPECS
 from morphoquant.core.spec import SPEC_FORM
 
 CALIBRATION, EVALUATION = "demo-calibration", "demo-evaluation"
@@ -77,7 +77,8 @@ def add_names(verb) -> None:
     """Adds sections to the help that name every method and number format."""
     verb.add_argument_group(
         "methods",
-        f"{', '.join(NAMES)}; with fields as name:field=value,... and combined with +, such as {', '.join(EXAMPLES)}. "
+        f"{', '.join(NAMES)}; with fields as name:field=value,... and combined with +, such as {', '.join(EXAMPLES)}; "
+        f"{AUTO} is {RECOMMENDED}, the recommended one (docs/recommended.md says why). "
         "What each does, needs and costs: python -m morphoquant methods NAME.",
     )
     verb.add_argument_group(

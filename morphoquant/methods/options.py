@@ -7,6 +7,7 @@ from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from morphoquant.core.errors import SpecError
+from morphoquant.core.offered import AUTO, RECOMMENDED
 from morphoquant.methods.base import Method
 from morphoquant.methods.catalog import METHODS
 from morphoquant.methods.composed import Composed
@@ -20,14 +21,14 @@ def parse_method(text: str) -> Method:
     Args:
         text: name, then optionally a colon and field=value pairs with commas between them. Several names in one field are
             joined by "+"; "none" is the empty list: "morphoquant:mask_all_roles=down_proj+fc2". Several methods are joined by
-            "+" as well and combined (`methods/composed.py`): "quarot:seed=1+mdqfo".
+            "+" as well and combined (`methods/composed.py`): "quarot:seed=1+mdqfo". "auto" is the recommended one.
 
     Raises:
         UnknownNameError: no method has this name.
         SpecError: a field is unknown, given twice, or has a value that cannot be read, or methods cannot be combined.
     """
-    texts = _split(text)
-    return _parse_one(text) if len(texts) == 1 else Composed(tuple(_parse_one(one) for one in texts))
+    texts = _split(RECOMMENDED if text.strip() == AUTO else text)
+    return _parse_one(texts[0]) if len(texts) == 1 else Composed(tuple(_parse_one(one) for one in texts))
 
 
 def _split(text: str) -> list[str]:

@@ -3,6 +3,8 @@
 import pytest
 
 from morphoquant.core.errors import SpecError, UnknownNameError
+from morphoquant.core.offered import METHODS as OFFERED
+from morphoquant.core.offered import RECOMMENDED
 from morphoquant.methods.catalog import METHODS
 from morphoquant.methods.morphoquant import MorphoQuant
 from morphoquant.methods.options import make_method, parse_method
@@ -44,6 +46,12 @@ def test_typed_fields():
 def test_errors_are_one_sentence_with_a_way_out(text, message):
     with pytest.raises(SpecError, match=message):
         parse_method(text)
+
+
+def test_auto_is_the_recommended_method_which_offers_itself_too():
+    assert parse_method(" auto ") == parse_method(RECOMMENDED) and RECOMMENDED in OFFERED
+    with pytest.raises(UnknownNameError):
+        parse_method("auto:lam=1")
 
 
 def test_unknown_methods_and_variants():
