@@ -13,6 +13,7 @@ st.navigation(
         st.Page("pages/model.py", title="Model"),
         st.Page("pages/coverage.py", title="Coverage"),
         st.Page("pages/distribution.py", title="Distribution"),
+        st.Page("pages/tokens.py", title="Tokens"),
         st.Page("pages/masks.py", title="Outlier masks"),
         st.Page("pages/grid.py", title="Grid"),
         st.Page("pages/what_if.py", title="What if"),

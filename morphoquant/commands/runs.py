@@ -23,6 +23,9 @@ def add(verbs, shared) -> None:
     verb.add_argument(
         "--keep", nargs="+", default=["*"], metavar="PATTERN", help="with --ship: layers whose histograms and grid use are kept"
     )
+    verb.add_argument(
+        "--tokens", type=int, default=0, metavar="N", help="with --ship: tokens a modality of those layers, to look at"
+    )
     verb.add_argument("--json", action="store_true", help="print JSON with the whole plans")
     verb.set_defaults(run=run)
 
@@ -35,7 +38,7 @@ def run(args) -> None:
         print(f"removed {args.delete}")
         return
     if args.ship:
-        _ship(store, args.ship, args.keep)
+        _ship(store, args.ship, args.keep, args.tokens)
         return
     entries = store.entries()
     if args.json:
@@ -48,7 +51,9 @@ def run(args) -> None:
             print(f"{entry.run_id:{width}}  {_line(entry)}")
 
 
-def _ship(store: RunStore, run_ids: list[str], patterns: list[str]) -> None:
+def _ship(store: RunStore, run_ids: list[str], patterns: list[str], tokens: int) -> None:
+    if tokens < 0:
+        raise StoreError(f"cannot ship {tokens} tokens: give 0 for none, or a number such as 32.")
     for run in [store.open(run_id) for run_id in run_ids]:
         if not run.has("layers"):  # answers have no layers to choose from
             print(ship(run, store.roots[1], set()))
@@ -57,7 +62,7 @@ def _ship(store: RunStore, run_ids: list[str], patterns: list[str]) -> None:
         kept = {group for group in groups if any(fnmatch(group, pattern) for pattern in patterns)}
         if not kept:
             raise StoreError(f"no layer of {run.run_id!r} matches {' '.join(patterns)}: give patterns such as '*layers.11.*'.")
-        print(ship(run, store.roots[1], kept))
+        print(ship(run, store.roots[1], kept, tokens))
 
 
 def _json(entry: RunEntry) -> dict:

@@ -21,7 +21,11 @@ def outlier_masks(run: Run, selection: Selection) -> pd.DataFrame:
         layer, label, component, role, block, order, modality, tokens, width (channels), masked (how many of them),
         limit (score from which on a channel is masked), channels (masked ones, as text with spaces between).
     """
-    places = groups(run, selection)
+    return masks_of(run, selection, groups(run, selection))
+
+
+def masks_of(run: Run, selection: Selection, places: pd.DataFrame) -> pd.DataFrame:
+    """`outlier_masks` of the inputs `places`, rows of `queries.layers.groups`."""
     rows = []
     for (group, modality), part in by_input(channel_frame(run, selection, list(places["group"]))):
         score = dispersion_score(part["min"].to_numpy(), part["max"].to_numpy(), part["mean_abs"].to_numpy())

@@ -221,6 +221,7 @@ TABLES: dict[str, pa.Schema] = {
     "histograms": HISTOGRAMS,
     "fine_histograms": FINE_HISTOGRAMS,
     "token_sample": TOKEN_SAMPLE,
+    "shown_tokens": TOKEN_SAMPLE,  # fewer and rounded, in a shipped copy: to look at, for no method to be fitted to
     "settling": SETTLING,
     "extremes": EXTREMES,
     "sequences": SEQUENCES,

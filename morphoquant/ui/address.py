@@ -19,7 +19,7 @@ from morphoquant.store.run_store import check_run_id
 NOTHING = "none"
 _RUN = ("capture", "run", "before", "evaluation", "against", "sensitivity")
 _RUNS = ("runs", "evaluations")
-_NAMES = ("layer", "component", "published")
+_NAMES = ("layer", "component", "role", "published")
 _MEASURE, _WHAT_IF = "measure.", "whatif."
 _NAME = re.compile(r"[a-z0-9_]{1,60}")
 Query = Mapping[str, Sequence[str]]
@@ -36,6 +36,7 @@ class Address:
         before: quantize run that `run` is set against, absent for the page's own choice, "none" for none.
         layer: full name of a linear, absent for the page's own choice.
         component: part of the model, absent for all.
+        role: kind of layer ("q_proj"), absent for all.
         modalities: those shown, empty for all.
         first: whether first tokens are taken in.
         channel: input channel, absent for all.
@@ -56,6 +57,7 @@ class Address:
     before: str | None = None
     layer: str | None = None
     component: str | None = None
+    role: str | None = None
     modalities: tuple[Modality, ...] = ()
     first: bool = False
     channel: int | None = None
@@ -85,6 +87,7 @@ class Address:
         return Selection(
             layer=self.layer,
             component=self.component,
+            role=self.role,
             modalities=self.modalities,
             positions=(Position.FIRST, Position.REST) if self.first else (Position.REST,),
             channel=self.channel,

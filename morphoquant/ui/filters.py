@@ -24,6 +24,8 @@ def filters(address: Address, layers: pd.DataFrame, tokens: pd.DataFrame, takes:
     with st.sidebar:
         if takes & {"component", "layer"}:
             _component(address, layers)
+        if "role" in takes:
+            _role(address, layers)
         if "layer" in takes:
             _layer(address, layers)
         if "channel" in takes:
@@ -39,7 +41,21 @@ def _component(address: Address, layers: pd.DataFrame) -> None:
         "Part of the model",
         [_ALL, *layers["component"].drop_duplicates()],
         key=session.widget("component", address.component or _ALL),
-        on_change=lambda: session.change(component=_absent(session.widget_value("component")), layer=None, channel=None),
+        on_change=lambda: session.change(
+            component=_absent(session.widget_value("component")), role=None, layer=None, channel=None
+        ),
+    )
+
+
+def _role(address: Address, layers: pd.DataFrame) -> None:
+    shown = layers if address.component is None else layers[layers["component"] == address.component]
+    roles = [_ALL, *shown["role"].drop_duplicates()]
+    st.selectbox(
+        "Kind of layer",
+        roles,
+        key=session.widget("role", address.role if address.role in roles else _ALL),
+        help="The last part of the layers' names: those of one kind do the same in every block.",
+        on_change=lambda: session.change(role=_absent(session.widget_value("role"))),
     )
 
 

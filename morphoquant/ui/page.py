@@ -26,7 +26,7 @@ class Scene:
         store: the run folders.
         address: the link's content.
         capture: the finished capture, absent on a quantize page whose capture is not in the cache.
-        runs: the quantize run, or those to compare; empty on a capture page.
+        runs: the quantize run, or those to compare; empty on a capture page, and where there is none to set beside a capture.
         before: the run that the quantize run is set against, if any.
     """
 
@@ -43,9 +43,9 @@ class Scene:
 
     def inputs(self, view: View) -> list[Run]:
         """The runs that `view` is asked of."""
-        if view.runs == "capture":
+        if view.runs == "capture" and not (view.after and self.runs):
             return [self.capture] if self.capture else [self.subject]
-        if view.runs == "quantize":
+        if view.runs in ("capture", "quantize"):
             return [self.runs[0]]
         return list(self.runs) if view.most is None else [run for run in (self.before, self.runs[0]) if run]
 
@@ -90,6 +90,7 @@ def open_page(question: str, views: Sequence[str]) -> Scene:
         asked = [VIEWS[name] for name in views]
         kinds = {"pair" if view.runs == "many" and view.most else view.runs for view in asked}
         needs = next((kind for kind in ("many", "pair", "quantize") if kind in kinds), "capture")
+        needs = "after" if needs == "capture" and any(view.after for view in asked) else needs
         store, address = session.store(), session.address()
         choice = resolve(store.entries(), address)
         picker(choice, needs)
@@ -103,8 +104,10 @@ def open_page(question: str, views: Sequence[str]) -> Scene:
 
 
 def _scene(store: RunStore, address: Address, choice: Choice, needs: str) -> Scene:
-    if needs == "capture" or not (choice.captures or choice.fitted):
-        return Scene(store, address, readable(store, choice.capture, "capture"))
+    if needs in ("capture", "after") or not (choice.captures or choice.fitted):
+        capture = readable(store, choice.capture, "capture")
+        runs = (store.open(choice.run.run_id),) if needs == "after" and is_whole(choice.run) else ()
+        return Scene(store, address, capture, runs)
     entries: Sequence[RunEntry | None] = choice.runs if needs == "many" and choice.runs else (choice.run,)
     runs = tuple(readable(store, entry, "quantize") for entry in entries)
     before = store.open(choice.before.run_id) if needs == "pair" and is_whole(choice.before) else None

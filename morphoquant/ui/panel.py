@@ -77,7 +77,7 @@ def panel(
             note(plain(error))
             return None
         _chart(figure, key, on_click)
-        st.caption(view.how_to_read)
+        st.caption(plain(view.told(frame)))
         with export, st.popover("Save", width="stretch"):
             _export(figure, frame, _file_name(scene, view), key, asked_of(view, scene.inputs(view), selection))
     return frame

@@ -93,7 +93,9 @@ def is_whole(entry: RunEntry | None) -> bool:
 
 
 def picker(choice: Choice, needs: str) -> None:
-    """Draws the menus in the sidebar; `needs` is "capture", "quantize", "pair" or "many"."""
+    """Draws the menus in the sidebar; `needs` is "capture", "after" (a quantised run if there is one), "quantize", "pair" or
+    "many".
+    """
     labels = run_labels(choice.captures)
     menu("Model and data", "capture", labels, choice.capture, _pick_capture)
     if needs == "capture":
@@ -139,9 +141,8 @@ def menu(title: str, name: str, labels: dict[str, str], chosen: RunEntry | None,
 
 def _pick_capture() -> None:
     # Runs, layer and channel of another model mean nothing here.
-    session.change(
-        capture=session.widget_value("capture"), run=None, runs=(), before=None, layer=None, component=None, channel=None
-    )
+    nothing = dict(run=None, runs=(), before=None, layer=None, component=None, role=None, channel=None)
+    session.change(capture=session.widget_value("capture"), **nothing)
 
 
 def _is_capture(entry: RunEntry) -> bool:

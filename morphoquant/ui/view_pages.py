@@ -8,7 +8,8 @@ from morphoquant.ui.address import Address
 _SHOWS = {
     "overview": ("worst_layers", "tokens_by_modality"),
     "distribution": ("activation_histogram", "channel_ranges", "depth_profile"),
-    "masks": ("outlier_mask", "mask_overlap"),
+    "tokens": ("token_surface", "token_map"),
+    "masks": ("outlier_mask", "mask_sets", "mask_overlap", "channel_map", "lasting_channels"),
     "grid": ("grid_placement", "alpha_search", "codes_used", "grid_use"),
     "layer_error": ("layer_error", "error_split", "error_sources"),
     "compare": ("compare_methods", "compare_depth"),
@@ -31,6 +32,7 @@ def address_of(store: RunStore, view: str, runs: tuple[str, ...], selection: Sel
         runs=quantised if len(quantised) > 1 else (),
         layer=selection.layer,
         component=selection.component,
+        role=selection.role,
         modalities=selection.modalities,
         first=Position.FIRST in selection.positions,
         channel=selection.channel,

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.browser
 PAGES = {
     "overview": ("Overview", "Where are this model's outliers, and in which modality?"),
     "distribution": ("Distribution", "What shape do the activations have, modality by modality?"),
+    "tokens": ("Tokens", "Which tokens and which channels carry the large values?"),
     "masks": ("Outlier masks", "Are the outlier channels of one modality those of another?"),
     "grid": ("Grid", "Do the grid's levels stand where the values are?"),
     "what_if": ("What if", "What would other bits, ranges or a bypass do?"),

@@ -21,6 +21,7 @@ _ADDRESSES = st.builds(
     before=_RUN,
     layer=st.none() | st.text(min_size=1, max_size=40),
     component=st.none() | st.sampled_from(["language", "vision"]),
+    role=st.none() | st.sampled_from(["q_proj", "mlp.fc1"]),
     modalities=st.lists(st.sampled_from(MODALITIES), unique=True).map(tuple),
     first=st.booleans(),
     channel=st.none() | st.integers(0, 99_999),

@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 QUESTIONS = {
     "overview": "Where are this model's outliers, and in which modality?",
     "distribution": "What shape do the activations have, modality by modality?",
+    "tokens": "Which tokens and which channels carry the large values?",
     "masks": "Are the outlier channels of one modality those of another?",
     "grid": "Do the grid's levels stand where the values are?",
     "layer_error": "Which layers does quantisation hurt, and for which modality?",

@@ -1,7 +1,11 @@
 import numpy as np
 import pytest
+from fixtures.other_captures import every_second_token, recaptured
 
+from morphoquant.cli import main
 from morphoquant.core.errors import StoreError
+from morphoquant.store.header import RunHeader
+from morphoquant.store.run import Run
 from morphoquant.store.run_store import RunStore
 from morphoquant.store.ship import ship
 
@@ -33,3 +37,23 @@ def test_shipped_run_does_not_answer_for_a_plan_and_is_not_removed(small_runs, t
     assert store.finished(run.plan) is None
     with pytest.raises(StoreError, match="shipped with the project"):
         store.delete(run.run_id)
+
+
+def test_few_tokens_are_shipped_to_look_at_and_for_no_method(small_runs, tmp_path, capsys):
+    kept = every_second_token(GROUP)
+    whole = recaptured(small_runs, tmp_path, token_sample=kept)
+    words = ["runs", "--ship", whole.run_id, "--keep", GROUP, "--cache", str(tmp_path)]
+    assert main([*words, "--tokens", "3"]) == 0
+    folder = tmp_path / "stored" / whole.run_id
+    copy = Run(folder, RunHeader.read(folder))
+    assert not copy.has("token_sample") and "at most 3 tokens" in copy.header.summary["shipped"]
+    shown = copy.frame("shown_tokens")
+    for (modality, position), part in shown.groupby(["modality", "position"]):
+        own = [row for row in kept if (row["modality"], row["position"]) == (modality, position)]
+        first = sorted(own, key=lambda row: row["priority"])[:3]
+        assert sorted(part["priority"]) == [row["priority"] for row in first]
+        for row in first:
+            found = part.loc[part["priority"] == row["priority"], "values"].iat[0]
+            np.testing.assert_allclose(found, row["values"], rtol=2.0**-11)
+            assert not np.array_equal(found, np.float32(row["values"]))
+    assert main([*words, "--tokens", "-1"]) == 2 and "give 0 for none" in capsys.readouterr().err

@@ -33,6 +33,8 @@ def ask(small_runs, name: str, selection: Selection, answer_runs=None, inside_ru
     runs = runs[view.runs]
     if view.most == 2:
         runs = [small_runs.rtn4, small_runs.searched]
+    if view.after and selection.measure not in (None, "before"):
+        runs = [small_runs.searched]
     frame = view.query(small_runs.store, runs, selection)
     return frame, view.draw(frame, selection)
 
@@ -58,7 +60,8 @@ def test_a_view_answers_and_draws(small_runs, answer_runs, inside_runs, name, me
     frame, figure = ask(small_runs, name, replace(LANGUAGE, measure=measure), answer_runs, inside_runs)
     assert len(frame) and isinstance(figure, go.Figure) and len(figure.data)
     assert len(figure.to_json()) < PAYLOAD
-    bottom = [axis.title.text for axis in figure.select_xaxes() if axis.showticklabels is not False]
+    across = [*figure.select_xaxes(), *(scene.xaxis for scene in figure.select_scenes())]
+    bottom = [axis.title.text for axis in across if axis.showticklabels is not False]
     assert any(bottom), "an x axis says what it shows"
     for axis in [*figure.select_xaxes(), *figure.select_yaxes()]:
         if axis.type == "log" and axis.title.text:

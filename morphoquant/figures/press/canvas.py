@@ -11,6 +11,7 @@ from morphoquant.figures.press.grid import panels_of, place
 from morphoquant.figures.press.heat import draw_bar, draw_heat
 from morphoquant.figures.press.legend import draw_legend
 from morphoquant.figures.press.marks import draw_note, draw_shape
+from morphoquant.figures.press.relief import draw_relief, is_relief
 from morphoquant.figures.press.scale import Scale
 from morphoquant.figures.press.scatter import draw_scatter
 from morphoquant.figures.press.support import check
@@ -27,6 +28,8 @@ def draw(figure: go.Figure, inches: float, width: str) -> Figure:
         ExportError: the figure holds something that has no translation.
     """
     check(figure)
+    if is_relief(figure):
+        return draw_relief(figure, inches)
     height = min((figure.layout.height or HEIGHT_PX) / HEIGHT_PX * INCHES_A_HEIGHT[width], LARGEST_HEIGHT)
     paper = Figure(figsize=(inches, height), layout="constrained")
     panels = panels_of(figure)

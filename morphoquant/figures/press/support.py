@@ -27,6 +27,8 @@ TRACES: dict[str, frozenset[str]] = {
         "type x y z colorscale zmin zmax zmid colorbar coloraxis showscale text texttemplate textfont name showlegend "
         "xaxis yaxis visible opacity xgap ygap".split()
     ),
+    "surface": frozenset("type x y z colorscale showscale name scene".split()),
+    "scatter3d": frozenset("type x y z mode line name legendgroup showlegend scene".split()),
 }
 PARTS: dict[str, frozenset[str]] = {
     "line": frozenset("color width dash shape".split()),
@@ -38,13 +40,14 @@ AXIS = frozenset(
     "title type range domain anchor matches showticklabels tickvals ticktext tickmode autorange showgrid tickangle dtick "
     "categoryorder categoryarray rangemode".split()
 )
+SCENE = frozenset("xaxis yaxis zaxis aspectmode aspectratio camera".split())
 LAYOUT = frozenset("annotations shapes barmode bargap bargroupgap showlegend height title".split())
 IGNORED = frozenset(
     "hovertemplate hoverinfo hovertext hoverlabel hovermode hoveron hoverongaps customdata uid meta selected unselected "
     "cliponaxis ids legend legendrank template margin width font paper_bgcolor plot_bgcolor dragmode clickmode uirevision "
     "autosize automargin gridcolor linecolor showline ticks tickfont ticklen nticks exponentformat hoverformat fixedrange "
     "zeroline zerolinecolor len thickness outlinewidth x y xanchor yanchor lenmode thicknessmode insidetextanchor "
-    "constraintext".split()
+    "constraintext lighting backgroundcolor".split()
 )
 
 
@@ -63,6 +66,10 @@ def check(figure: go.Figure) -> None:
     for word, value in layout.items():
         if word.rstrip("0123456789") in ("xaxis", "yaxis"):
             _only(value, AXIS, f"layout.{word}")
+        elif word == "scene":
+            _only(value, SCENE, "layout.scene")
+            for side in "xyz":
+                _only(value.get(f"{side}axis") or {}, AXIS, f"layout.scene.{side}axis")
         elif word.rstrip("0123456789") == "coloraxis":
             _only(value, PARTS["coloraxis"], f"layout.{word}")
             _only(value.get("colorbar") or {}, PARTS["colorbar"], f"layout.{word}.colorbar")
