@@ -19,6 +19,7 @@ st.navigation(
         st.Page("pages/what_if.py", title="What if"),
         st.Page("pages/layer_error.py", title="Layer error"),
         st.Page("pages/compare.py", title="Compare"),
+        st.Page("pages/side_by_side.py", title="Side by side"),
         st.Page("pages/accuracy.py", title="Accuracy"),
         st.Page("pages/calibration.py", title="Calibration"),
         st.Page("pages/sensitivity.py", title="Sensitivity"),

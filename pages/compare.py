@@ -15,6 +15,7 @@ with sentences():
 st.caption(SIMULATED)
 panel(scene, "compare_methods")
 panel(scene, "compare_depth", on_click=to_layer("pages/layer_error.py"))
+st.page_link("pages/side_by_side.py", label="Set two to four of these runs side by side")
 with sentences(), st.container(border=True):
     st.markdown("**The same numbers as a table**")
     table_panel(compare_table(scene), f"compare-{scene.subject.run_id}", "compare")

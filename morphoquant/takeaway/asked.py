@@ -14,7 +14,7 @@ from morphoquant.store.run import Run
 from morphoquant.store.run_store import RunStore
 from morphoquant.views.base import VIEWS, View
 
-_OF_CAPTURES = "capture"
+_OF_CAPTURES, _OF_NONE = "capture", "none"
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,10 @@ def answer(store: RunStore, asked: Asked) -> Answer:
 
 def check_runs(view: View, runs: list[Run]) -> None:
     """Raises StoreError or CompareError if `view` cannot be asked of `runs`."""
+    if view.runs == _OF_NONE:
+        if runs:
+            raise CompareError(f"{view.name!r} is of no run, {len(runs)} are named: leave them out.")
+        return
     if not runs:
         raise StoreError(f"{view.name!r} has no run to show: name one, or make one first.")
     for run in runs:

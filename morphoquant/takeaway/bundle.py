@@ -108,6 +108,8 @@ def _table(store: RunStore, asked: Asked, stem: str, files: Files) -> tuple[Floa
 
 def _subject(filters: list[str], runs: Sequence[Run]) -> str:
     """ "Layer L3 mlp.down_proj, text, without first tokens; run: morphoquant w4a4." """
+    if not runs:
+        return sentence([", ".join(filters)])
     quantised = all(run.plan.kind == "quantize" for run in runs)
     names = run_labels(list(runs)) if quantised else list(dict.fromkeys(run_title(run) for run in runs))
     shown = ", ".join(names) if len(names) <= _NAMED else f"{len(runs)} of them"

@@ -31,7 +31,8 @@ def filter_words(selection: Selection) -> list[str]:
 
 def export_words(asked: Asked, file: str) -> list[str]:
     """`export` and its words that write the figure to `file`."""
-    return ["export", asked.view, file, "--run", *asked.runs, "--width", asked.width, *filter_words(asked.selection)]
+    runs = ["--run", *asked.runs] if asked.runs else []
+    return ["export", asked.view, file, *runs, "--width", asked.width, *filter_words(asked.selection)]
 
 
 def written(words: list[str]) -> str:

@@ -66,11 +66,11 @@ def page(floats: Iterable[Float], runs: Iterable[Run]) -> str:
         parts.append(_float(one))
         if place % _FLOATS_A_FLUSH == 0:
             parts.append("\\clearpage\n")
-    parts.append("\\clearpage\n\\section*{Where the numbers come from}\n\\begin{description}\n")
-    parts += [_run(run) for run in runs]
-    parts.append(
-        f"\\end{{description}}\nPlans, versions and the command that makes each figure again: {code('PROVENANCE.md')}.\n"
-    )
+    parts.append("\\clearpage\n\\section*{Where the numbers come from}\n")
+    if described := [_run(run) for run in runs]:
+        # LaTeX refuses a list without an item.
+        parts += ["\\begin{description}\n", *described, "\\end{description}\n"]
+    parts.append(f"Plans, versions and the command that makes each figure again: {code('PROVENANCE.md')}.\n")
     return "".join([*parts, "\\end{document}\n"])
 
 

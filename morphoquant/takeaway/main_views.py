@@ -33,4 +33,5 @@ def main_views(kind: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 def needed(view) -> str:
     """The column of a paper that a view or a table needs, "single" or "double"."""
-    return "double" if view.name in WIDE else getattr(view, "width", "single")
+    wide = view.name in WIDE or getattr(view, "least", 1) > 1
+    return "double" if wide else getattr(view, "width", "single")

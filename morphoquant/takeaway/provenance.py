@@ -51,9 +51,9 @@ def as_markdown(entries: Sequence[Entry], runs: Sequence[Run]) -> str:
     for entry in entries:
         parts.append(f"\n### {entry.title}\n\n{entry.question} {entry.subject}\n\n")
         parts.append(f"- files: {', '.join(f'`{file}`' for file in entry.files)}\n")
-        parts.append(f"- runs: {', '.join(f'`{run_id}`' for run_id in entry.runs)}\n")
+        parts.append(f"- runs: {', '.join(f'`{run_id}`' for run_id in entry.runs) or 'none, the numbers are published ones'}\n")
         parts.append(f"- again: `{entry.command}`\n")
-    parts.append("\n## Runs\n")
+    parts.append("\n## Runs\n" if runs else "")
     for run in runs:
         parts.append(f"\n### {run_title(run)}\n\n{arithmetic(run.header)}\n\n{to_markdown(provenance(run.header))}")
     return "".join(parts)

@@ -18,8 +18,8 @@ from morphoquant.store.run_store import check_run_id
 
 NOTHING = "none"
 _RUN = ("capture", "run", "before", "evaluation", "against", "sensitivity")
-_RUNS = ("runs", "evaluations")
-_NAMES = ("layer", "component", "role", "published")
+_RUNS = ("runs", "captures", "evaluations")
+_NAMES = ("layer", "component", "role", "published", "figure")
 _MEASURE, _WHAT_IF = "measure.", "whatif."
 _NAME = re.compile(r"[a-z0-9_]{1,60}")
 Query = Mapping[str, Sequence[str]]
@@ -33,6 +33,8 @@ class Address:
         capture: capture run, absent for the newest.
         run: quantize run, absent for the newest of the capture.
         runs: quantize runs that are compared, empty for the page's own choice.
+        captures: captures that stand side by side, likewise.
+        figure: view that is set side by side, absent for the first.
         before: quantize run that `run` is set against, absent for the page's own choice, "none" for none.
         layer: full name of a linear, absent for the page's own choice.
         component: part of the model, absent for all.
@@ -54,6 +56,8 @@ class Address:
     capture: str | None = None
     run: str | None = None
     runs: tuple[str, ...] = ()
+    captures: tuple[str, ...] = ()
+    figure: str | None = None
     before: str | None = None
     layer: str | None = None
     component: str | None = None

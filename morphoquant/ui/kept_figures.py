@@ -20,6 +20,13 @@ def keep(asked: Asked) -> None:
     st.session_state[_KEY] = tuple(here if any(_same(one, asked) for one in here) else [*here, asked])
 
 
+def to_bundle(asked: Asked, key: str) -> None:
+    """The button that puts a figure in, and the way to the bundle once something is in it."""
+    st.button("Put into the bundle", key=f"keep_{key}", on_click=keep, args=(asked,))
+    if kept():
+        st.page_link("pages/take_away.py", label=f"{len(kept())} in the bundle: make it")
+
+
 def change(place: int, asked: Asked | None) -> None:
     """Sets the figure at `place`, or takes it out."""
     here = list(kept())

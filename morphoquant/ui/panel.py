@@ -16,7 +16,7 @@ from morphoquant.takeaway.asked import Asked, asked_of
 from morphoquant.ui import session
 from morphoquant.ui.address import Address
 from morphoquant.ui.frames import view_frame
-from morphoquant.ui.kept_figures import keep, kept
+from morphoquant.ui.kept_figures import to_bundle
 from morphoquant.ui.notes import note, plain
 from morphoquant.ui.saving import save_buttons
 from morphoquant.views.base import VIEWS, View
@@ -126,9 +126,7 @@ def _export(figure: go.Figure, frame: pd.DataFrame, name: str, key: str, asked: 
     width = st.radio("Width of PDF, SVG and PNG", list(_WIDTHS), format_func=_WIDTHS.__getitem__, key=f"width_{key}")
     st.caption("Figure for a paper, figure for a browser, data")
     save_buttons(figure, frame, name, key, (".pdf", ".svg", ".png", ".html", ".csv", ".md", ".tex"), width)
-    st.button("Put into the bundle", key=f"keep_{key}", on_click=keep, args=(replace(asked, width=width),))
-    if kept():
-        st.page_link("pages/take_away.py", label=f"{len(kept())} in the bundle: make it")
+    to_bundle(replace(asked, width=width), key)
 
 
 def _file_name(scene: Looked, view: View) -> str:

@@ -11,7 +11,7 @@ from morphoquant.ui import session
 from morphoquant.ui.address import NOTHING, Address
 from morphoquant.ui.labels import run_labels
 
-MOST_COMPARED = 8
+MOST_COMPARED = 24
 
 
 @dataclass(frozen=True)

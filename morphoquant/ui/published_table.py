@@ -4,20 +4,17 @@ from collections.abc import Mapping
 
 import streamlit as st
 
+from morphoquant.core.selection import Selection
 from morphoquant.data.published.tables import Note, PublishedTable, published_tables, read_on, tags
-from morphoquant.figures.published_dots import published_dots
-from morphoquant.queries.published import FULL_PRECISION, claimed, published, spread, spread_in_words, table_named, wide
+from morphoquant.queries.published import claimed, published, spread, spread_in_words, table_named, wide
+from morphoquant.takeaway.asked import Asked
 from morphoquant.ui import session
 from morphoquant.ui.address import Address
 from morphoquant.ui.figure_panel import figure_panel
 from morphoquant.ui.headline import Figure
 from morphoquant.ui.notes import plain
 from morphoquant.ui.tables import table_panel
-
-_HOW_TO_READ = (
-    "Each panel has an axis of its own. Dotted lines are full precision, one a model, where the table has it; a column with a "
-    "single number is in the table alone. Intervals are not among the numbers that we have."
-)
+from morphoquant.views.base import VIEWS
 
 
 def choose_table(address: Address) -> PublishedTable:
@@ -74,10 +71,11 @@ def show_table(table: PublishedTable) -> None:
 
 def show_figure(table: PublishedTable) -> None:
     """The same numbers as dots."""
-    cells = published(table=table.name)
-    figure_panel(
-        published_dots(cells, FULL_PRECISION), cells, "The same numbers as dots", _HOW_TO_READ, f"published-{table.name}"
-    )
+    view, selection = VIEWS["published"], Selection(measure=table.name)
+    cells = view.query(session.store(), [], selection)
+    asked = Asked(view.name, (), selection)
+    name = f"published-{table.name}"
+    figure_panel(view.draw(cells, selection), cells, "The same numbers as dots", view.how_to_read, name, asked)
 
 
 def show_remarks(table: PublishedTable) -> None:

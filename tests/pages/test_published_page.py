@@ -1,5 +1,8 @@
 """The page of published tables: on whole caches and empty ones, by link, and apart from what was measured."""
 
+import io
+import json
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -30,7 +33,7 @@ def whole(answer_runs: AnswerRuns, monkeypatch) -> AnswerRuns:
 
 
 def open_at(**query) -> AppTest:
-    app = AppTest.from_file(ROOT / "app.py", default_timeout=60)
+    app = AppTest.from_file(ROOT / "app.py", default_timeout=180)
     app.run()
     app.switch_page("pages/published.py")
     app.query_params.update(query)
@@ -96,3 +99,18 @@ def test_measured_errors_are_shown_too(small_runs, monkeypatch):
 
 def test_a_table_without_measured_kin_says_so(whole):
     assert "No finished run in this cache" in said(open_at(published="mquant-ablation"))
+
+
+def test_the_figure_goes_into_the_bundle_and_is_made_there(cache):
+    app = open_at(published="masquant-table-1")
+    app.button(key="keep_published-masquant-table-1").click().run()
+    app.switch_page("pages/take_away.py")
+    app.run()
+    assert any(element.value == "1. **Published numbers**" for element in app.markdown)
+    app.button(key="make_bundle").click().run()
+    assert not app.exception and not app.error
+    with zipfile.ZipFile(io.BytesIO(app.session_state["morphoquant.made"][1])) as archive:
+        (entry,) = json.loads(archive.read("provenance.json"))["entries"]
+        page = archive.read("bundle.tex").decode()
+    assert entry["runs"] == [] and "--run" not in entry["command"] and "--measure masquant-table-1" in entry["command"]
+    assert "Read on" in page and "begin{description}" not in page

@@ -49,6 +49,8 @@ def runs_of(view, small_runs, answer_runs) -> tuple[object, tuple[str, ...]]:
         runs = list(answer_runs.matrix.values()) if view.name == "calibration_matrix" else runs
     elif view.runs == "sensitivity":
         runs = [answer_runs.sensitivity]
+    elif view.runs == "none":
+        runs = []
     else:
         runs = {"capture": [small_runs.capture], "quantize": [small_runs.searched], "many": small_runs.quantized}[view.runs]
         runs = [small_runs.rtn4, small_runs.searched] if view.most == 2 else runs
