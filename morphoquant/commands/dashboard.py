@@ -34,6 +34,6 @@ def run(args) -> None:
     if not APP.exists():
         raise StoreError(f"there is no {APP.name} beside the package: run this from a checkout of the repository.")
     flags = ["--server.port", str(args.port), "--server.address", args.address, "--server.headless", str(args.headless).lower()]
-    environment = {**os.environ, "MORPHOQUANT_CACHE": str(args.cache.resolve())}
+    environment = {**os.environ, "MORPHOQUANT_CACHE": str(args.cache.resolve()), "MORPHOQUANT_AHEAD": "1"}
     print(f"Dashboard: http://{args.address}:{args.port} (stop with Ctrl+C)", flush=True)
     subprocess.run([sys.executable, "-m", "streamlit", "run", str(APP), *flags], env=environment, cwd=APP.parent, check=False)

@@ -58,7 +58,7 @@ def depth_profile(run: Run, selection: Selection, measure: str) -> pd.DataFrame:
     if measure not in DEPTH_MEASURES:
         raise UnknownNameError("measure", measure, DEPTH_MEASURES)
     places = groups(run, selection)
-    frame = channel_frame(run, selection, list(places["group"]), moments=measure == "kurtosis")
+    frame = channel_frame(run, selection, list(places["group"]), moments=measure == "kurtosis", coded=True)
     compute = DEPTH_MEASURES[measure]
     rows = [
         (group, modality, int(part["count"].max()), int(part["channel"].to_numpy()[part["absmax"].argmax()]), compute(part))

@@ -29,7 +29,8 @@ def layer_inputs(run: Run) -> pd.DataFrame:
         names[key] = np.asarray(column.dictionary.to_pylist(), dtype=object)
         code = code * max(len(names[key]), 1) + column.indices.to_numpy()
     order = np.argsort(code, kind="stable")
-    distinct, starts = np.unique(code[order], return_index=True)
+    starts = np.flatnonzero(np.diff(code[order], prepend=-1))
+    distinct = code[order[starts]]
     absmax = np.maximum(-frame["min"].to_numpy(float), frame["max"].to_numpy(float))[order]
     channel = frame["channel"].to_numpy()[order]
     tokens = frame["count"].to_numpy()[order]

@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -100,9 +101,9 @@ def read_table(
         chosen = list(columns) if columns else schema.names
         table = file.read_row_groups(_row_groups(file, wanted), columns=[*dict.fromkeys([*chosen, *wanted])])
         table.validate(full=True)  # heads of pages carry no checksum: an index into a dictionary that is not there
-        for column, values in wanted.items():
-            table = table.filter(pc.is_in(table[column].cast(_plain(schema.field(column).type)), pa.array(values)))
-        return table.select(chosen)
+        masks = [_is_in(table[column], values) for column, values in wanted.items()]
+        masks = [mask for mask in masks if not pc.all(mask, skip_nulls=False).as_py()]
+        return (table.filter(reduce(pc.and_, masks)) if masks else table).select(chosen)
 
 
 def check_table(path: Path, name: str, footer: str | None) -> None:
@@ -162,6 +163,15 @@ def _row_groups(file: pq.ParquetFile, wanted: Mapping[str, list]) -> list[int]:
         ):
             found.append(index)
     return found
+
+
+def _is_in(column: pa.ChunkedArray, values: list) -> pa.ChunkedArray:
+    """Which rows hold one of `values`; of names, each name is looked at once and not each row."""
+    if not pa.types.is_dictionary(column.type):
+        return pc.is_in(column, pa.array(values))
+    wanted = pa.array(values, column.type.value_type)
+    found = [pc.is_in(chunk.dictionary, wanted).take(chunk.indices) for chunk in column.chunks]
+    return pa.chunked_array(found, pa.bool_())
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:
