@@ -22,8 +22,8 @@ with sentences():
 frame = panel(scene, "sensitivity_ranking")
 panel(scene, "sensitivity_depth")
 panel(scene, "sensitivity_sum")
-panel(scene, "bit_allocation")
-allocation_choice(scene)
+front = panel(scene, "bit_allocation")
+allocation_choice(scene, front)
 if frame is not None:
     with st.container(border=True):
         st.markdown("**The whole ranking as a table**")

@@ -66,7 +66,7 @@ def run(args) -> None:
 
 
 def _show_front(store, chosen, side: str, subjects: tuple[str, ...], as_json: bool) -> None:
-    from morphoquant.queries.allocation_front import allocation_front
+    from morphoquant.queries.allocation_front import allocation_front, proxy_in_words
 
     frame = allocation_front(store, chosen, side, subjects)
     if as_json:
@@ -83,6 +83,7 @@ def _show_front(store, chosen, side: str, subjects: tuple[str, ...], as_json: bo
     if len(measured):
         print("\nMeasured on the same items:")
         print(text(measured, ["bits", "sum", "kl", "kl_low", "kl_high", "label"]))
+    print(f"\n{proxy_in_words(frame)}")
 
 
 _TITLES = {

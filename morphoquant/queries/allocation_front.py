@@ -50,6 +50,22 @@ def allocation_front(store: RunStore, run: Run, side: str, subjects: tuple[str, 
     return pd.DataFrame(rows).sort_values(["kind", "bits"], kind="stable").reset_index(drop=True)
 
 
+def proxy_in_words(frame: pd.DataFrame) -> str:
+    """What the measured points of the frame of `allocation_front` say of the sum that groups are chosen by, in a sentence."""
+    known = frame[(frame["kind"] == MEASURED) & frame["sum"].notna() & frame["kl_low"].notna()]
+    if known.empty:
+        return "No choice was measured on these items yet: the sum is a proxy, and errors of groups need not add up."
+    off = known[(known["sum"] < known["kl_low"]) | (known["sum"] > known["kl_high"])]
+    if off.empty:
+        return f"The sum lies within the 95 % interval of what was measured at all {len(known)} points."
+    worst = off.loc[(off["kl"] - off["sum"]).abs().idxmax()]
+    return (
+        f"The sum lies outside the 95 % interval of what was measured at {len(off)} of {len(known)} points "
+        f"(at {worst['bits']:.3g} bits it says {worst['sum']:.2f} nats, measured are {worst['kl']:.2f}): errors of groups do not "
+        "add up here, so choose by what was measured."
+    )
+
+
 def _row(given: Choices, side: str, specs: dict[str, str], kind: str, **measured) -> dict:
     bits = {name: given.mean_bits(name, specs) for name in ("weights", "activations")}
     count = pd.Series(list(specs.values())).value_counts().sort_index()

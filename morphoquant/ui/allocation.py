@@ -1,11 +1,13 @@
 """Choosing a spec for each layer group under a budget of bits, and taking the choice away to be measured."""
 
+import pandas as pd
 import streamlit as st
 
 from morphoquant.core.allocation import Allocation
 from morphoquant.core.errors import MorphoQuantError
 from morphoquant.figures.theme import three_digits
 from morphoquant.queries.allocation import allocate, choices, raised
+from morphoquant.queries.allocation_front import proxy_in_words
 from morphoquant.ui.answer_scene import AnswerScene
 from morphoquant.ui.notes import note, plain, sentence
 
@@ -13,10 +15,17 @@ _CHOSEN = "morphoquant.allocation"
 _SIDES = {"activations": "of activations, by multiply-accumulates", "weights": "of weights, by parameters"}
 
 
-def allocation_choice(scene: AnswerScene) -> None:
-    """A budget, what it buys, and the file and command that measure it."""
+def allocation_choice(scene: AnswerScene, front: pd.DataFrame | None) -> None:
+    """A budget, what it buys, and the file and command that measure it.
+
+    Args:
+        scene: what the page looks at.
+        front: the frame of the view `bit_allocation`, absent where it cannot be had.
+    """
     with st.container(border=True):
         st.markdown("**Choose bits for each layer group**")
+        if front is not None:
+            st.caption(plain(proxy_in_words(front)))
         budget, counted, press = st.columns([2, 4, 2], vertical_alignment="bottom")
         bits = budget.number_input("Mean bits, at most", 2.0, 16.0, 6.0, 0.5, key="allocation_bits")
         side = counted.segmented_control(

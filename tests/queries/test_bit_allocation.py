@@ -1,12 +1,13 @@
 """Bits by layer group from a sensitivity run: what each costs, what a budget buys, and the ends of the front."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from fixtures.answer_runs import WIDE
 
 from morphoquant.core.errors import SpecError, StoreError, UnknownNameError
 from morphoquant.queries.allocation import FULL, allocate, allocation, choices, raised
-from morphoquant.queries.allocation_front import allocation_front
+from morphoquant.queries.allocation_front import allocation_front, proxy_in_words
 from morphoquant.queries.sensitivity import sum_and_whole
 
 
@@ -42,6 +43,16 @@ def test_a_budget_goes_to_the_groups_that_hurt_most_for_their_size(given):
             swapped = {**found.specs, kept: "w4a4", other: FULL}
             assert given.mean_bits("activations", swapped) > 7.0 or given.proxy(swapped) >= found.kl - 1e-12
     assert raised(given, found.specs)["groups"].sum() == 40 and raised(given, found.specs)["spec"].tolist() == [FULL, "w4a4"]
+
+
+def test_where_the_sum_is_off_it_is_said(answer_runs):
+    measured = dict(kind="measured", bits=6.0, sum=0.5, kl=1.2, kl_low=0.9, kl_high=1.5)
+    within = measured | dict(bits=4.0, sum=1.0)
+    said = proxy_in_words(pd.DataFrame([measured, within]))
+    assert "at 1 of 2 points (at 6 bits it says 0.50 nats, measured are 1.20)" in said
+    assert "at all 1 points" in proxy_in_words(pd.DataFrame([within]))
+    front = allocation_front(answer_runs.store, answer_runs.sensitivity, "weights")
+    assert proxy_in_words(front).startswith("No choice was measured on these items yet")
 
 
 def test_items_about_one_subject_choose_other_groups(answer_runs, given):
