@@ -64,7 +64,7 @@ def capture(
         The finished capture run.
 
     Raises:
-        BatchError: no batches, or one without input_ids.
+        BatchError: no batches, one without input_ids, or nothing but padding.
         ModelError: no linear layer ran.
         StoreError: the cache cannot be written.
     """
@@ -82,13 +82,10 @@ def capture(
         seed=seed,
         code=__version__,
     )
-    finished = store.finished(plan)
-    if finished is None:
-        with store.unfinished([plan], progress) as writers:
-            for writer in writers.values():
-                _run(model, batches, writer, control, keep_rows, seed, summary or {}, progress)
-        finished = store.open(plan.run_id)
-    return finished
+    with store.unfinished([plan], progress) as writers:
+        for writer in writers.values():
+            _run(model, batches, writer, control, keep_rows, seed, summary or {}, progress)
+    return store.open(plan.run_id)
 
 
 def _run(model, batches, writer: RunWriter, control, keep_rows: int, seed: int, summary, progress: Progress) -> None:
@@ -130,6 +127,8 @@ def _run(model, batches, writer: RunWriter, control, keep_rows: int, seed: int, 
     }
     if settling.complete(writer):
         final["settling"] = settling.settling_tables(writer, marks, halves)
+    if not any(table.num_rows for table in final["tokens"]):
+        raise BatchError("there is no token to capture, only padding: give batches whose attention_mask keeps some.")
     writer.finish(final, facts)
     progress("storing", 1, 1)
 

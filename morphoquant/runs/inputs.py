@@ -59,7 +59,7 @@ class CalibrationInputs:
         """The inputs of one group; the token sample and the gradients are read only when they are needed.
 
         Raises:
-            ModelError: gradients are needed, and none were measured for this capture.
+            ModelError: gradients are needed, and none were measured for this capture; or tokens are, and hold NaN.
         """
         first = self.layers[self.layers["layer"] == name].iloc[0]
         weights = {layer: self._modules[layer].weight.detach() for layer in self._members[name]}
@@ -103,6 +103,11 @@ class CalibrationInputs:
         weights = [self._tokens[(group, *key)] / kept[key] for key in keys]
         values = table["values"].combine_chunks()
         x = values.flatten().to_numpy(zero_copy_only=False).reshape(len(keys), -1)
+        if not np.isfinite(x).all():
+            raise ModelError(
+                f"the kept tokens of {group} hold NaN or infinite values, so no method that looks at tokens is fitted to run "
+                f"{self.run.run_id}: leave out the samples that they come from, or run the model in float32."
+            )
         slots = [slot(Modality(modality), Position(position)) for modality, position in keys]
         return TokenSample(
             torch.from_numpy(x.copy()), torch.tensor(slots, dtype=torch.int8), torch.tensor(weights, dtype=torch.float64)

@@ -1,6 +1,7 @@
 """run.json: what a run is, how far it got, and which tables it holds."""
 
 import json
+import re
 import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -16,6 +17,7 @@ HEADER_FILE = "run.json"
 STATUSES = ("running", "finished", "failed")
 # Beside the fields of the header, a checksum of them: a digit that the disk changed is not taken for what was written.
 _CHECK = "check"
+_FILE = re.compile(r"(shards/\d{8,}/)?[a-z_]+\.parquet")
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,8 @@ def _header(values: dict[str, Any]) -> RunHeader:
                 raise TypeError(f"{value!r:.40} stands where it cannot")
     if header.status not in STATUSES:
         raise ValueError(f"the status {header.status!r:.40} is none")
+    if not all(_FILE.fullmatch(path) for path in (*header.footers, *(f"{name}.parquet" for name in header.tables))):
+        raise ValueError("a name of a file is none of ours")
     ends = [0, *(end for _, end in shards)]
     if any(first != begin or end <= first for begin, (first, end) in zip(ends, shards, strict=False)):
         raise ValueError("the shards do not follow each other")

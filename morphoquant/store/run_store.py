@@ -90,8 +90,12 @@ class RunStore:
         Raises:
             StoreError: the cache cannot be written.
         """
+        plans = list(plans)
         missing = {plan.run_id: plan for plan in plans if self.finished(plan) is None}
         with ExitStack() as stack:
+            for plan in plans:
+                if plan.run_id not in missing:  # its process may have been killed before it had dropped the shards
+                    shutil.rmtree(self.roots[0] / plan.run_id / "shards", ignore_errors=True)
             locks = {}
             for run_id in sorted(missing):
                 locks[run_id] = locked(self.roots[0] / run_id, waiting)
