@@ -2,7 +2,8 @@
 
 A job is a folder `<cache>/jobs/<job_id>/` with
 
-    job.json        argv, pid, created (the process's start time, which tells a reused pid apart), started
+    job.json        argv, pid, created (when its process began, in seconds since the system did), boot, started; those tell a
+                    process that got its pid later apart, also where the clock was set meanwhile
     progress.json   written by the child, swapped by os.replace: stage, done, total, seconds_left, status, error, run_id
     log.txt         the child's stdout and stderr
     outcome.json    exit code, or that the user cancelled; written once
@@ -95,8 +96,8 @@ def start(argv: Sequence[str], cache: Path) -> str:
         _swap(folder / "outcome.json", {"code": 127})
         _swap(folder / "progress.json", {"status": "failed", "error": f"cannot start {argv[0]!r}: {error.strerror}."})
         raise StoreError(f"cannot start {argv[0]!r}: {error.strerror}; check that the program exists.") from error
-    record = {"argv": list(argv), "pid": process.pid, "created": _created(process.pid), "started": datetime.now(UTC).isoformat()}
-    _swap(folder / "job.json", record)
+    began = {"created": _created(process.pid), "boot": _boot(), "started": datetime.now(UTC).isoformat()}
+    _swap(folder / "job.json", {"argv": list(argv), "pid": process.pid, **began})
     # Reaps the child while this process lives; a job whose dashboard is gone is judged by its progress file instead.
     threading.Thread(target=_record_exit, args=(process, folder), daemon=True).start()
     return job_id
@@ -215,19 +216,29 @@ def _settle(folder: Path) -> None:
 
 
 def _created(pid: int) -> float | None:
+    """Seconds from the start of the system to that of a process, absent if there is none; both are told in times of the clock."""
     try:
-        return psutil.Process(pid).create_time()
+        return psutil.Process(pid).create_time() - psutil.boot_time()
     except psutil.Error:
         return None
 
 
+def _boot() -> str:
+    """What tells one start of the system from another, empty where the system does not say."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
 def _alive(record: dict) -> bool:
     """True if the job's own process runs; another process that got its pid later does not count."""
-    if not isinstance(record.get("pid"), int) or record.get("created") is None:
+    if not isinstance(record.get("pid"), int) or record.get("created") is None or record.get("boot") != _boot():
         return False
+    created = _created(record["pid"])
     try:
-        process = psutil.Process(record["pid"])
-        return abs(process.create_time() - record["created"]) < 1.0 and process.status() != psutil.STATUS_ZOMBIE
+        same = created is not None and abs(created - record["created"]) < 1.0
+        return same and psutil.Process(record["pid"]).status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
 

@@ -106,6 +106,23 @@ def test_a_reused_pid_is_not_the_job_and_is_never_killed(tmp_path):
     assert jobs.status(job_id, tmp_path).status == "finished"
 
 
+def test_a_clock_that_is_set_does_not_end_a_job(tmp_path, monkeypatch):
+    job_id = jobs.start([sys.executable, "-c", _LONG], tmp_path)
+    # A clock that is set changes when the system says that it and all processes began.
+    began, created = jobs.psutil.boot_time(), jobs.psutil.Process.create_time
+    monkeypatch.setattr(jobs.psutil, "boot_time", lambda: began + 3600)
+    monkeypatch.setattr(jobs.psutil.Process, "create_time", lambda process: created(process) + 3600)
+    assert jobs.status(job_id, tmp_path).status == "running"
+    record = tmp_path / "jobs" / job_id / "job.json"
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"boot": "another"}))
+    assert jobs.status(job_id, tmp_path).status != "running", "the system was started anew, and its pid is somebody else's"
+    monkeypatch.undo()
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"boot": jobs._boot()}))
+    (record.parent / "outcome.json").unlink(missing_ok=True)
+    jobs.cancel(job_id, tmp_path)
+    assert jobs.status(job_id, tmp_path).status == "cancelled"
+
+
 def test_a_job_whose_process_and_result_are_gone_is_failed(tmp_path):
     job_id = jobs.start([sys.executable, "-c", "pass"], tmp_path)
     _ended(job_id, tmp_path)
