@@ -5,7 +5,10 @@ from morphoquant.core.errors import CompareError
 _CAPTURE = ("tokens_by_modality", "worst_layers", "depth_profile", "channel_ranges", "activation_histogram", "mask_overlap")
 _QUANTIZE = ("compare_methods", "layer_error", "error_sources", "error_split", "grid_placement", "grid_use")
 # Views with too many marks for a single column.
-WIDE = frozenset({"compare_methods", "layer_error", "depth_profile", "mask_overlap", "accuracy", "sensitivity_depth"})
+WIDE = frozenset(
+    {"compare_methods", "layer_error", "depth_profile", "mask_overlap", "accuracy", "sensitivity_depth"}
+    | {"model_outliers", "model_error", "model_sensitivity", "range_ridges"}
+)
 VIEWS_OF: dict[str, tuple[str, ...]] = {
     "capture": _CAPTURE,
     "quantize": (*_QUANTIZE, *_CAPTURE),
