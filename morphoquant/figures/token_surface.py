@@ -9,7 +9,7 @@ from morphoquant.figures.theme import MAGNITUDE, lay_out, modality_colour, modal
 from morphoquant.figures.ticks import escaped
 from morphoquant.figures.token_bands import TITLES, relief
 
-EYE = dict(x=1.1, y=-1.4, z=0.75)
+EYE = dict(x=1.5, y=-1.85, z=0.92)
 HEIGHT = 620
 _AXIS = dict(backgroundcolor="rgba(0,0,0,0)", gridcolor="rgba(128,128,128,0.3)", zeroline=False)
 
@@ -67,7 +67,7 @@ def token_surface(frame: pd.DataFrame) -> go.Figure:
             zaxis=dict(title=dict(text="|value|<br>(activation units)"), rangemode="tozero", **_AXIS),
             aspectmode="manual",
             aspectratio=dict(x=1.7, y=1.2, z=0.75),
-            camera=dict(eye=EYE, center=dict(x=0.0, y=0.0, z=-0.18)),
+            camera=dict(eye=EYE, center=dict(x=0.0, y=0.0, z=-0.2)),
         ),
         title=dict(text=TITLES[stage], x=0.5, y=0.93),
     )

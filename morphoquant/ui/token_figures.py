@@ -28,11 +28,15 @@ def token_figures(scene: Scene) -> list[Figure]:
     wide = rest.loc[rest["absmax"].idxmax()] if len(rest) else None
     ratio = f"{three_digits(first['absmax'].max() / wide['absmax'])}×" if len(first) and wide is not None else "not measured"
     return [
-        _largest("Largest |value|, first token", first, "In units of the activation."),
-        _largest("Largest |value|, all others", rest, "In units of the activation."),
+        _largest(
+            "Largest, first token", first, "Largest magnitude, in units of the activation, over all tokens that the capture saw."
+        ),
+        _largest(
+            "Largest, all others", rest, "Largest magnitude, in units of the activation, over all tokens that the capture saw."
+        ),
         Figure("First over others", ratio, "largest over largest", _MASSIVE),
         Figure(
-            "Widest / median channel",
+            "Widest / median",
             "not measured" if wide is None else f"{three_digits(wide['absmax'] / wide['median'])}×",
             "" if wide is None else f"{marked(wide['modality'])}, first token left out",
             "Largest magnitude of the widest channel over that of the median channel, in the modality with the largest value.",
