@@ -68,11 +68,16 @@ def largest_capture(store: RunStore) -> Run:
     return store.open(max(found, key=lambda entry: entry.header.tables["histograms"]).run_id)
 
 
-def report(words: str, answer: Callable, inputs: WhatIfInputs, allowed: float) -> bool:
-    """Prints the seconds of each setting; whether all keep to `allowed`. First uses, which compile and import, do not count."""
+def changes(answer: Callable, inputs: WhatIfInputs, rounds: int = ROUNDS) -> list[float]:
+    """Seconds that each setting takes. First uses, which compile and import, do not count."""
     for settings in (SETTINGS[0], SETTINGS[-1]):
         answer(inputs, settings)
-    seconds = [min(timed(partial(answer, inputs, settings))[0] for _ in range(ROUNDS)) for settings in SETTINGS]
+    return [min(timed(partial(answer, inputs, settings))[0] for _ in range(rounds)) for settings in SETTINGS]
+
+
+def report(words: str, answer: Callable, inputs: WhatIfInputs, allowed: float) -> bool:
+    """Prints the seconds of each setting; whether all keep to `allowed`."""
+    seconds = changes(answer, inputs)
     for settings, taken in zip(SETTINGS, seconds, strict=True):
         told = ", ".join(f"{name}={value}" for name, value in settings.written().items()) or "plain rounding at 4 bits"
         print(f"  {1000 * taken:7.0f} ms  {told}")
