@@ -25,6 +25,7 @@ st.navigation(
         st.Page("pages/accuracy.py", title="Accuracy"),
         st.Page("pages/calibration.py", title="Calibration"),
         st.Page("pages/sensitivity.py", title="Sensitivity"),
+        st.Page("pages/inside.py", title="Inside"),
         st.Page("pages/published.py", title="Published"),
         st.Page("pages/take_away.py", title="Take away"),
         st.Page("pages/new_run.py", title="New run"),

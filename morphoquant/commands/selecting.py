@@ -15,6 +15,9 @@ def add_filters(verb) -> None:
     )
     verb.add_argument("--with-first", action="store_true", help="take in the first token of each sequence")
     verb.add_argument("--channel", type=int, help="input channel")
+    verb.add_argument("--sample", type=int, help="sample of an inspect run")
+    verb.add_argument("--block", type=int, help="block of the language model, of an inspect run")
+    verb.add_argument("--head", type=int, help="attention head, of an inspect run (default: the mean over all)")
     verb.add_argument("--subject", nargs="+", default=[], choices=SUBJECTS, help="what was asked about (default: all)")
     verb.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="what-if settings, such as bits=3 search=yes")
 
@@ -33,5 +36,8 @@ def selected(args, measure: str | None = None):
         channel=args.channel,
         measure=measure,
         subjects=tuple(args.subject),
+        sample=args.sample,
+        block=args.block,
+        head=args.head,
         what_if=WhatIf.read(dict(pair.partition("=")[::2] for pair in args.set)),
     )

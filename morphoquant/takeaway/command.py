@@ -7,7 +7,7 @@ from morphoquant.core.selection import Selection
 from morphoquant.takeaway.asked import Asked
 
 PROGRAM = ("python", "-m", "morphoquant")
-_FLAGS = ("layer", "component", "role", "channel", "measure")
+_FLAGS = ("layer", "component", "role", "channel", "sample", "block", "head", "measure")
 
 
 def filter_words(selection: Selection) -> list[str]:

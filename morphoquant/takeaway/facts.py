@@ -56,7 +56,7 @@ def run_title(run: Run) -> str:
     plan = run.plan
     if plan.kind == "quantize":
         return f"{plan.method} {spec_in_words(plan)}"
-    what = {"evaluate": "answers of", "sensitivity": "sensitivity of"}.get(plan.kind, f"{plan.kind} of")
+    what = {"evaluate": "answers of", "sensitivity": "sensitivity of", "inspect": "inside of"}.get(plan.kind, f"{plan.kind} of")
     how = f" with {plan.method} {spec_in_words(plan)}" if plan.method else " in full precision" if plan.kind == "evaluate" else ""
     samples = f", {plan.data['samples']} samples of {plan.data['id']}" if {"samples", "id"} <= set(plan.data) else ""
     return f"{what} {plan.model.get('id', 'an unnamed model')}{how}{samples}"
@@ -83,6 +83,8 @@ def filters_in_words(selection: Selection, takes: frozenset[str], short: bool = 
         words.append(", ".join(map(str, selection.modalities)))
     if "subjects" in takes and selection.subjects:
         words.append(", ".join(selection.subjects))
+    numbers = [(name, getattr(selection, name)) for name in ("sample", "block", "head") if name in takes]
+    words += [f"{name} {number}" for name, number in numbers if number is not None]
     if "positions" in takes:
         words.append("with" + ("" if set(selection.positions) == set(POSITIONS) else "out") + " first tokens")
     if "what_if" in takes:

@@ -9,6 +9,7 @@ from morphoquant.figures.theme import three_digits
 from morphoquant.queries.accuracy import accuracy
 from morphoquant.queries.compare import compare_methods
 from morphoquant.queries.depth import depth_profile
+from morphoquant.queries.propagation import propagation
 from morphoquant.queries.sensitivity import sensitivity
 from morphoquant.store.run import Run
 
@@ -91,6 +92,18 @@ def _sensitivity(run: Run) -> list[Headline]:
     ]
 
 
+def _inspect(run: Run) -> list[Headline]:
+    frame = propagation([run], Selection(modalities=CONTENT))
+    last = frame[frame["order"] == frame["order"].max()]
+    found = []
+    for source, label in (("accumulated", "Worst behind the last block"), ("alone", "Worst behind the last block, alone")):
+        row = last[last["source"] == source].sort_values("sqnr_db").iloc[0]
+        found.append(Headline(label, f"{three_digits(row['sqnr_db'])} dB", f"{row['modality']}, {row['label']}"))
+    lowest = frame[frame["source"] == "alone"].sort_values("sqnr_db").iloc[0]
+    where = f"{lowest['modality']}, {lowest['label']}"
+    return [*found, Headline("Worst block alone", f"{three_digits(lowest['sqnr_db'])} dB", where)]
+
+
 def _highest(run: Run, measure: str):
     frame = depth_profile(run, Selection(modalities=CONTENT), measure)
     return frame.loc[frame["value"].idxmax()]
@@ -100,4 +113,4 @@ def _place(modality: str, layer: str, part: str) -> str:
     return f"{modality} in {short_name(layer)} ({part})"
 
 
-_OF_KIND = {"capture": _capture, "quantize": _quantize, "evaluate": _evaluate, "sensitivity": _sensitivity}
+_OF_KIND = {"capture": _capture, "quantize": _quantize, "evaluate": _evaluate, "sensitivity": _sensitivity, "inspect": _inspect}

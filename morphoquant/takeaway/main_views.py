@@ -8,18 +8,21 @@ _QUANTIZE = ("compare_methods", "layer_error", "error_sources", "error_split", "
 WIDE = frozenset(
     {"compare_methods", "layer_error", "depth_profile", "mask_overlap", "accuracy", "sensitivity_depth"}
     | {"model_outliers", "model_error", "model_sensitivity", "range_ridges"}
+    | {"error_propagation", "attention_pair", "attention_boundary", "hidden_states"}
 )
 VIEWS_OF: dict[str, tuple[str, ...]] = {
     "capture": _CAPTURE,
     "quantize": (*_QUANTIZE, *_CAPTURE),
     "evaluate": ("accuracy", "paired_test", "perplexity"),
     "sensitivity": ("sensitivity_ranking", "sensitivity_depth", "sensitivity_sum"),
+    "inspect": ("error_propagation", "attention_pair", "attention_boundary", "hidden_states"),
 }
 TABLES_OF: dict[str, tuple[str, ...]] = {
     "capture": ("worst_layers", "tokens"),
     "quantize": ("methods", "cost", "worst_layers", "tokens"),
     "evaluate": ("accuracy",),
     "sensitivity": ("sensitivity",),
+    "inspect": ("propagation",),
 }
 
 

@@ -18,7 +18,7 @@ from morphoquant.takeaway.asked import Answer, Asked, answer, fits
 from morphoquant.takeaway.choose import beside as all_beside
 from morphoquant.views.base import VIEWS, View
 
-KINDS = ("capture", "gradients", "quantize", "evaluate", "sensitivity")
+KINDS = ("capture", "gradients", "quantize", "evaluate", "sensitivity", "inspect")
 # field of Selection: name of the filter in a notebook
 FILTERS = {"modalities": "modality", "positions": "first", "subjects": "subject"}
 Beside = str | Run | Sequence[str | Run]
@@ -28,7 +28,7 @@ def open(run: str, cache: Path | str | None = None) -> Run:
     """Opens a run for looking at it.
 
     Args:
-        run: its identifier; or a kind ("capture", "quantize", "evaluate", "sensitivity"), or a method and spec
+        run: its identifier; or a kind ("capture", "quantize", "evaluate", "sensitivity", "inspect"), or a method and spec
             ("rtn-w4a4"), for the newest finished one.
         cache: folder of models and runs; absent for $MORPHOQUANT_CACHE, or `cache` in the working folder.
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from morphoquant.core.evaluation import SUBJECTS
 from morphoquant.core.layers import short_name
-from morphoquant.core.modality import CONTENT
+from morphoquant.core.modality import CONTENT, MODALITIES
 from morphoquant.core.registry import Registry
 from morphoquant.core.selection import Selection
 from morphoquant.queries.accuracy import accuracy
@@ -16,6 +16,7 @@ from morphoquant.queries.compare import compare_methods
 from morphoquant.queries.compare_accuracy import accuracy_columns, compare_accuracy
 from morphoquant.queries.compare_cost import compare_cost
 from morphoquant.queries.compare_table import compare_table
+from morphoquant.queries.propagation import last_blocks, propagation
 from morphoquant.queries.sensitivity import ranking_in_words, sensitivity
 from morphoquant.queries.sources import capture_of
 from morphoquant.queries.tokens import tokens_by_modality
@@ -40,16 +41,18 @@ class PaperTable:
         takes: as `View.takes`.
         most: as `View.most`.
         width: of a paper's column that it needs, "single" or "double".
+        least: as `View.least`.
     """
 
     name: str
     title: str
     how_to_read: str
-    runs: Literal["capture", "quantize", "many", "evaluate", "sensitivity"]
+    runs: Literal["capture", "quantize", "many", "evaluate", "sensitivity", "inspect"]
     rows: Rows
     takes: frozenset[str] = frozenset({"component", "role", "modalities", "positions"})
     most: int | None = 1
     width: str = "single"
+    least: int = 1
 
 
 TABLES: Registry[PaperTable] = Registry("table")
@@ -94,6 +97,10 @@ def _ranking(store: RunStore, runs: list[Run], selection: Selection) -> pd.DataF
     return ranking_in_words(sensitivity(runs[0], selection.subjects), 20)
 
 
+def _propagation(store: RunStore, runs: list[Run], selection: Selection) -> pd.DataFrame:
+    return last_blocks(propagation(runs, selection)).rename(columns=lambda name: f"{name} (dB)" if name in MODALITIES else name)
+
+
 _SUBJECTS = frozenset({"subjects"})
 _ALL = (
     PaperTable("methods", "Methods by modality", "SQNR of linear outputs in dB, powers pooled over layers: higher is better, "
@@ -109,6 +116,9 @@ _ALL = (
                _answers, _SUBJECTS, None, "double"),
     PaperTable("sensitivity", "Most sensitive layer groups", "Each group quantised alone; KL in nats of the answers to those of "
                "full precision.", "sensitivity", _ranking, _SUBJECTS),
+    PaperTable("propagation", "Error of hidden states", "SQNR in dB behind the last block of each part, and behind "
+               "connectors: that module alone quantised, and everything in scope.", "inspect", _propagation,
+               frozenset({"modalities", "positions"}), None, "double"),
 )  # fmt: skip
 for _table in _ALL:
     TABLES.add(_table.name, _table)

@@ -17,9 +17,10 @@ from morphoquant.core.what_if import WhatIf
 from morphoquant.store.run_store import check_run_id
 
 NOTHING = "none"
-_RUN = ("capture", "run", "before", "evaluation", "against", "sensitivity")
-_RUNS = ("runs", "captures", "evaluations")
+_RUN = ("capture", "run", "before", "evaluation", "against", "sensitivity", "inspection")
+_RUNS = ("runs", "captures", "evaluations", "inspections")
 _NAMES = ("layer", "component", "role", "published", "figure")
+_NUMBERS = ("sample", "block", "head")
 _MEASURE, _WHAT_IF = "measure.", "whatif."
 _NAME = re.compile(r"[a-z0-9_]{1,60}")
 Query = Mapping[str, Sequence[str]]
@@ -46,6 +47,11 @@ class Address:
         against: evaluate run that it is tested against, absent for the page's own choice.
         evaluations: evaluate runs that stand beside it, empty for all that may.
         sensitivity: sensitivity run, absent for the newest.
+        inspection: inspect run, absent for the newest.
+        inspections: inspect runs that are shown, empty for all that may stand beside it.
+        sample: sample of an inspect run, absent for the view's own choice.
+        block: block of the language model, likewise.
+        head: attention head, absent for the mean over all.
         subjects: subjects of questions that are shown, empty for all.
         published: published table, absent for the first.
         measures: (view, measure) pairs that differ from the view's default.
@@ -69,6 +75,11 @@ class Address:
     against: str | None = None
     evaluations: tuple[str, ...] = ()
     sensitivity: str | None = None
+    inspection: str | None = None
+    inspections: tuple[str, ...] = ()
+    sample: int | None = None
+    block: int | None = None
+    head: int | None = None
     subjects: tuple[str, ...] = ()
     published: str | None = None
     measures: tuple[tuple[str, str], ...] = ()
@@ -97,6 +108,9 @@ class Address:
             channel=self.channel,
             measure=self.measure(view),
             subjects=self.subjects,
+            sample=self.sample,
+            block=self.block,
+            head=self.head,
             what_if=self.what_if,
         )
 
@@ -113,6 +127,7 @@ class Address:
             query["first"] = ["1"]
         if self.channel is not None:
             query["channel"] = [str(self.channel)]
+        query |= {name: [str(number)] for name in _NUMBERS if (number := getattr(self, name)) is not None}
         if self.all_layers:
             query["all_layers"] = ["1"]
         query |= {f"{_WHAT_IF}{name}": [text] for name, text in self.what_if.written().items()}
@@ -129,7 +144,7 @@ class Address:
 
         Raises:
             StoreError: a run identifier that cannot be one.
-            UnknownNameError: a modality, subject, channel or what-if setting that cannot be one.
+            UnknownNameError: a modality, subject, channel, sample, block, head or what-if setting that cannot be one.
             SpecError: a value that a what-if setting cannot have.
         """
         return cls(
@@ -139,7 +154,8 @@ class Address:
             **{name: _last(query, name) for name in _NAMES},
             modalities=tuple(dict.fromkeys(_modality(value) for value in query.get("modality", ()))),
             first=_last(query, "first") == "1",
-            channel=_channel(_last(query, "channel")),
+            channel=_number("channel", _last(query, "channel")),
+            **{name: _number(name, _last(query, name)) for name in _NUMBERS},
             what_if=WhatIf.read(
                 {key[len(_WHAT_IF) :]: values[-1] for key, values in query.items() if key.startswith(_WHAT_IF) and values}
             ),
@@ -152,7 +168,7 @@ class Address:
 
 def owns(key: str) -> bool:
     """Whether a query parameter is one of an address."""
-    own = (*_RUN, *_RUNS, *_NAMES, "modality", "first", "channel", "subject", "all_layers")
+    own = (*_RUN, *_RUNS, *_NAMES, *_NUMBERS, "modality", "first", "channel", "subject", "all_layers")
     return key in own or key.startswith(_WHAT_IF) or (key.startswith(_MEASURE) and bool(_NAME.fullmatch(key[len(_MEASURE) :])))
 
 
@@ -178,9 +194,9 @@ def _subject(value: str) -> str:
     return value
 
 
-def _channel(value: str | None) -> int | None:
+def _number(name: str, value: str | None) -> int | None:
     if value is None:
         return None
     if not re.fullmatch(r"\d{1,7}", value):
-        raise UnknownNameError("channel", value, ["a number from 0 to the width of the layer's input less one"])
+        raise UnknownNameError(name, value, ["a number from 0 on"])
     return int(value)

@@ -70,6 +70,15 @@ def sensitivity_command(method: str = "morphoquant", spec: str = "w4a4", items: 
     return [*_PROGRAM, "sensitivity", "demo", f"--method={method}", f"--spec={spec}", f"--items={items}"]
 
 
+def inspect_command(methods: Sequence[str] = ("rtn:grid=range", "morphoquant"), specs: Sequence[str] = ("w4a4",)) -> list[str]:
+    """Look inside the embedded model, in full precision and with every method at every spec.
+
+    Raises:
+        SpecError: a method or spec that cannot be one, or none.
+    """
+    return [*_PROGRAM, "inspect", *_methods_and_specs(methods, specs)]
+
+
 def _methods_and_specs(methods: Sequence[str], specs: Sequence[str]) -> list[str]:
     if not methods or not specs:
         raise SpecError("choose at least one method and one spec.")

@@ -31,6 +31,7 @@ _HOME = {
     "capture": ("capture", "pages/overview.py"),
     "evaluate": ("evaluation", "pages/accuracy.py"),
     "sensitivity": ("sensitivity", "pages/sensitivity.py"),
+    "inspect": ("inspection", "pages/inside.py"),
 }
 
 

@@ -25,6 +25,7 @@ def job_form() -> None:
         "Evaluate answers": _evaluate,
         "Calibration matrix": _matrix,
         "Rank layers": _rank,
+        "Look inside": _inspect,
     }
     busy = any(job.status == "running" for job in jobs.list_jobs(session.cache_folder()))
     with st.container(border=True):
@@ -132,6 +133,11 @@ def _rank() -> list[str]:
         spec.selectbox("Spec", SPECS, key="job_spec"),
         _items(6, "The job tells first how many forwards it will take."),
     )
+
+
+def _inspect() -> list[str]:
+    st.markdown("Runs eight samples in full precision and quantised, and keeps hidden states and attention of a few blocks.")
+    return launch.inspect_command(*_methods_and_specs("inspect", "rtn:grid=range", "morphoquant"))
 
 
 def _items(usual: int, meaning: str) -> int:

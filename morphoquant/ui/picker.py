@@ -152,7 +152,7 @@ def _is_capture(entry: RunEntry) -> bool:
 def _answers(entry: RunEntry) -> bool:
     """Whether a run is of answers rather than layers: those have pages of their own, but for gradients, which have none."""
     kind = entry.header.plan.kind if entry.header else entry.run_id.partition("-")[0]
-    return kind in ("evaluate", "sensitivity", "gradients")
+    return kind in ("evaluate", "sensitivity", "gradients", "inspect")
 
 
 def _capture_of(entry: RunEntry) -> str | None:

@@ -55,11 +55,17 @@ _MISSING = {
         launch.sensitivity_command,
         "Start the ranking",
     ),
+    "inspect": _Missing(
+        "This cache holds no run that looks inside a model yet. One runs eight samples in full precision and quantised, and "
+        "keeps hidden states and attention. On two cores this one takes about two minutes:",
+        launch.inspect_command,
+        "Look inside",
+    ),
 }
 
 
 def empty(cache: Path, wanted: str) -> None:
-    """No run of the wanted kind, one of "capture", "quantize", "evaluate", "matrix" and "sensitivity"; a running job is shown."""
+    """No run of the wanted kind, a key of `_MISSING`; a running job is shown."""
     busy = _running_job(cache)
     if busy:
         note("There is nothing to show yet: a job is running.")

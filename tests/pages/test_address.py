@@ -29,6 +29,11 @@ _ADDRESSES = st.builds(
     against=_RUN,
     evaluations=st.lists(_RUN.filter(bool), unique=True, max_size=3).map(tuple),
     sensitivity=_RUN,
+    inspection=_RUN,
+    inspections=st.lists(_RUN.filter(bool), unique=True, max_size=3).map(tuple),
+    sample=st.none() | st.integers(0, 99),
+    block=st.none() | st.integers(0, 99),
+    head=st.none() | st.integers(0, 99),
     subjects=st.lists(st.sampled_from(SUBJECTS), unique=True).map(tuple),
     published=st.none() | st.from_regex(r"[a-z0-9-]{1,30}", fullmatch=True),
     all_layers=st.booleans(),
@@ -55,7 +60,9 @@ def test_the_default_view_has_an_empty_link():
     assert Address().link() == ""
 
 
-@pytest.mark.parametrize("key", ["capture", "run", "runs", "before", "evaluation", "against", "evaluations", "sensitivity"])
+@pytest.mark.parametrize(
+    "key", ["capture", "run", "runs", "before", "evaluation", "against", "evaluations", "sensitivity", "inspection"]
+)
 @pytest.mark.parametrize("value", ["..", "../../etc/passwd", "a/b", "C:\\x", "RUN", "run\n"])
 def test_an_identifier_that_cannot_be_one_is_refused(key, value):
     with pytest.raises(StoreError, match="is not a run identifier"):
@@ -69,6 +76,8 @@ def test_an_identifier_that_cannot_be_one_is_refused(key, value):
         {"subject": ["smell"]},
         {"channel": ["-1"]},
         {"channel": ["x"]},
+        {"block": ["x"]},
+        {"head": ["-1"]},
         {"channel": ["9" * 30]},
         {"whatif.bits": ["99"]},
         {"whatif.bites": ["4"]},

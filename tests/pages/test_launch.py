@@ -84,10 +84,12 @@ def test_answer_words_are_read_as_meant():
     assert args.method == ["rtn", "gptq+morphoquant"] and args.calibrate_on == ["text", "image", "audio", "video", "all"]
     args = _read(launch.sensitivity_command("mdqfo", "w8a8", 3))
     assert (args.verb, args.name, args.method, args.spec, args.items) == ("sensitivity", "demo", "mdqfo", "w8a8", 3)
+    args = _read(launch.inspect_command(["dabc"], ["w4a8"]))
+    assert (args.verb, args.model, args.method, args.spec) == ("inspect", "demo", ["dabc"], ["w4a8"])
     assert _read(launch.evaluate_command([], [], 5)).method == []
 
 
-@pytest.mark.parametrize("make", [launch.evaluate_command, launch.matrix_command])
+@pytest.mark.parametrize("make", [launch.evaluate_command, launch.matrix_command, launch.inspect_command])
 @pytest.mark.parametrize(("methods", "specs"), [(["--evil"], ["w4a4"]), (["rtn"], ["w99"]), (["rtn"], []), (["a b"], ["w4a4"])])
 def test_answer_words_that_cannot_be_are_refused(make, methods, specs):
     with pytest.raises(MorphoQuantError):

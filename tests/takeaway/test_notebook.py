@@ -54,10 +54,15 @@ def test_the_first_token_is_taken_in_when_asked_for(small_runs):
 
 
 @pytest.mark.parametrize("name", list(VIEWS))
-def test_every_filter_that_changes_a_figure_is_one_that_the_view_names(small_runs, answer_runs, name):
+def test_every_filter_that_changes_a_figure_is_one_that_the_view_names(small_runs, answer_runs, inside_runs, name):
     view, at = VIEWS[name], small_runs.store
     runs = {"capture": [small_runs.capture], "quantize": [small_runs.searched], "many": small_runs.quantized[: view.most]}
-    runs |= {"evaluate": answer_runs.runs[1:3], "sensitivity": [answer_runs.sensitivity], "none": []}
+    runs |= {
+        "evaluate": answer_runs.runs[1:3],
+        "sensitivity": [answer_runs.sensitivity],
+        "none": [],
+        "inspect": [inside_runs.fine],
+    }
     runs["evaluate"] = list(answer_runs.matrix.values()) if name == "calibration_matrix" else runs["evaluate"]
     at = answer_runs.store if view.runs in ("evaluate", "sensitivity") else at
     layer = {"layer": LAYER} if "layer" in view.takes else {}

@@ -40,12 +40,13 @@ class Seen(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def runs(small_runs, answer_runs) -> dict[str, tuple]:
+def runs(small_runs, answer_runs, inside_runs) -> dict[str, tuple]:
     return {
         "capture": (small_runs.store, small_runs.capture),
         "quantize": (small_runs.store, small_runs.searched),
         "evaluate": (answer_runs.store, answer_runs.quantised["morphoquant", "w4a4"]),
         "sensitivity": (answer_runs.store, answer_runs.sensitivity),
+        "inspect": (inside_runs.store, inside_runs.fine),
     }
 
 
