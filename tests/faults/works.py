@@ -53,7 +53,7 @@ def quantises(*texts: str) -> Work:
 
     def act(cache: Path, progress: Progress = silent) -> None:
         store, identity = RunStore(cache), model_identity(model)
-        (run,) = [store.open(one.run_id) for one in store.entries() if one.header.plan.kind == "capture"]
+        (run,) = [store.open(one.run_id) for one in store.entries() if one.header and one.header.plan.kind == "capture"]
         options = {"store": store, "identity": identity, "data": data, "control": CONTROL, "progress": progress}
         morphoquant.quantize(model, run, measured, wanted, **options)
 
@@ -71,7 +71,7 @@ def evaluates() -> Work:
 
     def act(cache: Path, progress: Progress = silent) -> None:
         store = RunStore(cache)
-        run = next(store.open(one.run_id) for one in store.entries() if one.header.plan.kind == "capture")
+        run = next(store.open(one.run_id) for one in store.entries() if one.header and one.header.plan.kind == "capture")
         options = {"store": store, "captures": [run], "texts": [("one", "A passage to read.")], "progress": progress}
         evaluate.evaluate(loaded, small_items(5), pairs("rtn@w4a4"), **options)
 
