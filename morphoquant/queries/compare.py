@@ -37,15 +37,29 @@ def comparable(runs: list[Run]) -> list[Run]:
 
 
 def run_labels(runs: list[Run]) -> list[str]:
-    """A label for each run: its method, those of its fields that differ among runs of that method, and its spec."""
+    """A label for each run: its method, those of its fields that differ among runs of that method, and its spec.
+
+    Where more than three differ, as one field may set many, only as many are named as tell the runs apart, the first ones first.
+    """
     labels = []
     for run in runs:
-        kin = [own_fields(other.plan) for other in runs if other.plan.method == run.plan.method]
-        names = sorted({name for fields in kin for name in fields})
-        differing = [name for name in names if any(fields.get(name) != kin[0].get(name) for fields in kin)]
-        fields = ", ".join(f"{name}={run.plan.fields[name]}" for name in differing if name in run.plan.fields)
+        names = _telling([own_fields(other.plan) for other in runs if other.plan.method == run.plan.method])
+        fields = ", ".join(f"{name}={run.plan.fields[name]}" for name in names if name in run.plan.fields)
         labels.append(f"{run.plan.method}{f' ({fields})' if fields else ''} {spec_in_words(run.plan)}")
     return [label if labels.count(label) == 1 else f"{label} #{place}" for place, label in enumerate(labels, 1)]
+
+
+def _telling(kin: list[dict]) -> list[str]:
+    """Names of the fields that tell runs of one method apart."""
+    names = dict.fromkeys(name for fields in kin for name in fields)
+    differing = [name for name in names if any(fields.get(name) != kin[0].get(name) for fields in kin)]
+    if len(differing) <= 3:
+        return sorted(differing)
+
+    def told(some: list[str]) -> int:
+        return len({tuple(repr(fields.get(name)) for name in some) for fields in kin})
+
+    return next(some for some in (differing[:count] for count in range(1, len(names) + 1)) if told(some) == told(differing))
 
 
 def compare_methods(runs: list[Run], selection: Selection) -> pd.DataFrame:

@@ -97,6 +97,13 @@ def test_labels_say_what_differs(small_runs):
     assert run_labels([small_runs.searched, other]) == ["morphoquant (lam=0.8) w4a4", "morphoquant (lam=1.5) w4a4"]
 
 
+def test_of_many_fields_that_differ_as_few_are_named_as_tell_runs_apart(small_runs):
+    run, names = small_runs.searched, ("a", "variant", "edge", "lam", "p")
+    headers = [replace(run.header, plan=replace(run.plan, fields=dict.fromkeys(names, value) | {"a": 1})) for value in (2, 7)]
+    runs = [type(run)(run.folder, header) for header in headers]
+    assert run_labels(runs) == ["morphoquant (variant=2) w4a4", "morphoquant (variant=7) w4a4"]
+
+
 def test_stages_are_before_and_after_in_the_order_given(small_runs):
     frame = before_and_after([small_runs.rtn4, small_runs.searched], LANGUAGE, "output_sqnr_db")
     assert frame.groupby("stage")["run_id"].unique().map(list).to_dict() == {
