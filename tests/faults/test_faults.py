@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from fixtures.thorough import THOROUGH
 from store.test_run_store import plan, tokens
 
 from morphoquant.cli import main
@@ -17,8 +18,10 @@ from morphoquant.store.run_store import RunStore
 ROOT = Path(__file__).parents[2]
 # One thread, and a pool that a forked process can use: what is forked inherits no lock that another thread held.
 QUIET = {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "NUMBA_THREADING_LAYER": "workqueue", "OMP_WAIT_POLICY": "PASSIVE"}
-# Moments of each verb, a hundred in all.
+# Moments of each verb, a hundred in all; a third of them where the suite must end in minutes.
 MOMENTS = {"capture": 34, "quantize": 33, "evaluate": 33}
+if not THOROUGH:
+    MOMENTS = {verb: count // 3 for verb, count in MOMENTS.items()}
 
 
 def told(program: str, *words: str, **environment: str) -> dict:
@@ -30,6 +33,7 @@ def told(program: str, *words: str, **environment: str) -> dict:
         cwd=ROOT,
         capture_output=True,
         text=True,
+        timeout=900,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout.splitlines()[-1])
@@ -41,7 +45,7 @@ def test_killed_at_random_moments_a_run_ends_as_if_it_had_not_been(verb):
     found = told("kill.py", verb, str(MOMENTS[verb]), "6")
     print(f"{verb}: killed at {found['moments']} moments, {found['resumed']} runs resumed, {found['harmed']} of them harmed")
     assert found["wrong"] == []
-    assert found["moments"] >= MOMENTS[verb] and found["resumed"] >= MOMENTS[verb] // 3 and found["harmed"] > 0
+    assert found["moments"] >= MOMENTS[verb] and found["resumed"] >= MOMENTS[verb] // 3 and (found["harmed"] > 0 or not THOROUGH)
 
 
 def _can_mount(folder: Path) -> bool:

@@ -4,12 +4,13 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
+from fixtures.thorough import at_most
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from morphoquant.core.errors import MorphoQuantError
 
-INPUTS = 10_000
+INPUTS = at_most(10_000)
 _NUMBERS = (0, 1, 2, 0x7F, 0x80, 0xFF, 0xFFFF, 2**31 - 1, 2**31, 2**32 - 1, 2**40, 2**63 - 1, 2**64 - 1)
 _EDITS = st.lists(
     st.tuples(
