@@ -11,9 +11,9 @@ NAMES = (
 )
 # What "auto" stands for: docs/recommended.md has the evidence.
 AUTO = "auto"
-RECOMMENDED = "gptq+morphoquant"
+RECOMMENDED = "gptq+morphomodal"
 # One with a field, and combinations.
-EXAMPLES = ("morphoquant:variant=paper", "smoothquant+quarot+gptq", RECOMMENDED)
+EXAMPLES = ("morphoquant:variant=paper", "smoothquant+quarot+gptq", "gptq+morphoquant", RECOMMENDED)
 METHODS = (AUTO, *NAMES, *EXAMPLES)
 SPECS = (
     *("w4a4", "w4a8", "w8a8", "w4a16", "w4a4-g128", "w4a4-token", "w4a4-tensor", "w4a4-nf4"),
