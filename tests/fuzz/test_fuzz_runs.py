@@ -1,4 +1,4 @@
-"""What stands in a run folder: run.json and tables, ten thousand inputs each (MORPHOQUANT_THOROUGH=1; else a thousand)."""
+"""What stands in a run folder: run.json and tables, ten thousand inputs each, or a thousand."""
 
 import json
 from dataclasses import asdict

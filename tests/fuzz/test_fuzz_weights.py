@@ -1,4 +1,4 @@
-"""Heads of weights files: GGUF, CTranslate2, ONNX and safetensors, ten thousand inputs each (MORPHOQUANT_THOROUGH=1; else a thousand)."""
+"""Heads of weights files: GGUF, CTranslate2, ONNX and safetensors, ten thousand inputs each, or a thousand."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""What people write by hand: specs, methods, item files, talks and links, ten thousand inputs each (MORPHOQUANT_THOROUGH=1; else a thousand)."""
+"""What people write by hand: specs, methods, item files, talks and links, ten thousand inputs each, or a thousand."""
 
 import json
 from pathlib import Path
