@@ -13,12 +13,12 @@ def test_answers_and_rankings_are_shipped_whole(tmp_path):
         ship(run, store.roots[1], set())
         copy = store.open(run.run_id)
         assert copy.header.stored and set(copy.header.tables) == set(run.header.tables)
-        assert copy.header.summary["shipped"] == "sums to 16 significant bits"
+        assert copy.header.summary["shipped"] == "sums to 12 significant bits"
         for name in copy.header.tables:
             one, other = run.frame(name), copy.frame(name)
             for column in one.columns:
                 if one[column].dtype == np.float64 and name != "sensitivity" or column in ("kl", "nll"):
-                    assert other[column].to_numpy() == pytest.approx(one[column].to_numpy(), rel=2e-5, nan_ok=True)
+                    assert other[column].to_numpy() == pytest.approx(one[column].to_numpy(), rel=2e-4, nan_ok=True)
                 else:
                     assert one[column].map(repr).equals(other[column].map(repr)), (name, column)
 

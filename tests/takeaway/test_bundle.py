@@ -41,7 +41,7 @@ CHOSEN = Selection(
 )
 
 
-def runs_of(view, small_runs, answer_runs) -> tuple[object, tuple[str, ...]]:
+def runs_of(view, small_runs, answer_runs, inside_runs) -> tuple[object, tuple[str, ...]]:
     """The store and identifiers of runs that `view` can show."""
     if view.runs == "evaluate":
         pair = [answer_runs.quantised["rtn", "w4a4"], answer_runs.quantised["morphoquant", "w4a4"]]
@@ -49,13 +49,15 @@ def runs_of(view, small_runs, answer_runs) -> tuple[object, tuple[str, ...]]:
         runs = list(answer_runs.matrix.values()) if view.name == "calibration_matrix" else runs
     elif view.runs == "sensitivity":
         runs = [answer_runs.sensitivity]
+    elif view.runs == "inspect":
+        runs = [inside_runs.rough, inside_runs.fine][: view.most]
     elif view.runs == "none":
         runs = []
     else:
         runs = {"capture": [small_runs.capture], "quantize": [small_runs.searched], "many": small_runs.quantized}[view.runs]
         runs = [small_runs.rtn4, small_runs.searched] if view.most == 2 else runs
-    store = answer_runs.store if view.runs in ("evaluate", "sensitivity") else small_runs.store
-    return store, tuple(run.run_id for run in runs)
+    holder = {"evaluate": answer_runs, "sensitivity": answer_runs, "inspect": inside_runs}.get(view.runs, small_runs)
+    return holder.store, tuple(run.run_id for run in runs)
 
 
 def opened(data: bytes) -> dict[str, bytes]:
@@ -106,8 +108,8 @@ def test_equal_questions_give_equal_bytes(small_runs):
 
 
 @pytest.mark.parametrize("name", list(VIEWS))
-def test_the_command_in_the_note_asks_the_same_question(small_runs, answer_runs, name):
-    store, runs = runs_of(VIEWS[name], small_runs, answer_runs)
+def test_the_command_in_the_note_asks_the_same_question(small_runs, answer_runs, inside_runs, name):
+    store, runs = runs_of(VIEWS[name], small_runs, answer_runs, inside_runs)
     measures = [measure.name for measure in VIEWS[name].measures]
     asked = asked_of(VIEWS[name], map(store.open, runs), replace(CHOSEN, measure=measures[-1] if measures else None), "double")
     read = parser().parse_args(export_words(asked, "figure.pdf"))
@@ -117,8 +119,10 @@ def test_the_command_in_the_note_asks_the_same_question(small_runs, answer_runs,
 
 
 @pytest.mark.parametrize("name", ["channel_ranges", "what_if_grid", "layer_error", "paired_test", "sensitivity_depth"])
-def test_the_command_in_the_note_makes_the_same_figure_again(small_runs, answer_runs, name, tmp_path, monkeypatch, capsys):
-    store, runs = runs_of(VIEWS[name], small_runs, answer_runs)
+def test_the_command_in_the_note_makes_the_same_figure_again(
+    small_runs, answer_runs, inside_runs, name, tmp_path, monkeypatch, capsys
+):
+    store, runs = runs_of(VIEWS[name], small_runs, answer_runs, inside_runs)
     found = opened(bundle(store, [Asked(name, runs, CHOSEN)], []))
     (entry,) = json.loads(found["provenance.json"])["entries"]
     monkeypatch.chdir(tmp_path)
@@ -130,8 +134,10 @@ def test_the_command_in_the_note_makes_the_same_figure_again(small_runs, answer_
 
 
 @pytest.mark.parametrize("name", list(TABLES))
-def test_the_command_in_the_note_makes_the_same_table_again(small_runs, answer_runs, name, tmp_path, monkeypatch, capsys):
-    store, runs = runs_of(TABLES[name], small_runs, answer_runs)
+def test_the_command_in_the_note_makes_the_same_table_again(
+    small_runs, answer_runs, inside_runs, name, tmp_path, monkeypatch, capsys
+):
+    store, runs = runs_of(TABLES[name], small_runs, answer_runs, inside_runs)
     found = opened(bundle(store, [], [Asked(name, runs, CHOSEN)]))
     (entry,) = json.loads(found["provenance.json"])["entries"]
     monkeypatch.chdir(tmp_path)
@@ -141,17 +147,20 @@ def test_the_command_in_the_note_makes_the_same_table_again(small_runs, answer_r
 
 
 @pytest.mark.skipif(not shutil.which("pdflatex"), reason="pdflatex is not installed")
-@pytest.mark.parametrize("kind", ["runs", "answers"])
-def test_the_latex_file_compiles_with_every_figure_and_table(small_runs, answer_runs, kind, tmp_path):
-    of_answers = ("evaluate", "sensitivity")
+@pytest.mark.parametrize("kind", ["runs", "answers", "inside"])
+def test_the_latex_file_compiles_with_every_figure_and_table(small_runs, answer_runs, inside_runs, kind, tmp_path):
+    kinds = {"answers": ("evaluate", "sensitivity"), "inside": ("inspect",)}
+    told = [name for some in kinds.values() for name in some]
     named = [
-        [name for name, one in registry.items() if (one.runs in of_answers) == (kind == "answers")]
+        [name for name, one in registry.items() if (one.runs in kinds[kind] if kind in kinds else one.runs not in told)]
         for registry in (VIEWS, TABLES)
     ]
-    store = answer_runs.store if kind == "answers" else small_runs.store
-    figures = [Asked(name, runs_of(VIEWS[name], small_runs, answer_runs)[1], width="double") for name in named[0][::2]]
-    figures += [Asked(name, runs_of(VIEWS[name], small_runs, answer_runs)[1]) for name in named[0][1::2]]
-    tables = [Asked(name, runs_of(TABLES[name], small_runs, answer_runs)[1]) for name in named[1]]
+    store = {"answers": answer_runs, "inside": inside_runs}.get(kind, small_runs).store
+    figures = [
+        Asked(name, runs_of(VIEWS[name], small_runs, answer_runs, inside_runs)[1], width="double") for name in named[0][::2]
+    ]
+    figures += [Asked(name, runs_of(VIEWS[name], small_runs, answer_runs, inside_runs)[1]) for name in named[0][1::2]]
+    tables = [Asked(name, runs_of(TABLES[name], small_runs, answer_runs, inside_runs)[1]) for name in named[1]]
     with zipfile.ZipFile(io.BytesIO(bundle(store, figures, tables))) as archive:
         archive.extractall(tmp_path)
     compiled = latex(tmp_path)
