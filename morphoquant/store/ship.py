@@ -1,6 +1,6 @@
 """Small copies of runs to ship with the project: all layers' errors and statistics, fine tables of some layers only.
 
-Moments and sums are rounded to 16 significant bits (relative error below 2e-5), which halves their size; extremes and counts
+Moments and sums are rounded to 12 significant bits (relative error below 2e-4), less than half their size; extremes and counts
 stay exact. Tokens are left out, or a few of them go into a table of their own, rounded to the 11 significant bits of float16
 (relative error below 5e-4) with the range of float32: enough to look at, and no method takes them for the sample it is fitted
 to. What was left out is said in the copy's summary, and its header is marked as stored.
@@ -21,7 +21,7 @@ from morphoquant.store.schema import TABLES
 FINE = ("histograms", "fine_histograms", "grids", "grid_use")
 LEFT_OUT = ("token_sample", "shown_tokens", "sequences")
 TOKENS, SHOWN = "token_sample", "shown_tokens"
-_DROPPED_BITS = 52 - 15
+_DROPPED_BITS = 52 - 11
 _DROPPED_BITS_SHOWN = 23 - 10
 
 
@@ -54,7 +54,7 @@ def ship(run: Run, folder: Path, groups: Collection[str], tokens: int = 0) -> Pa
         footers[file] = footer_checksum(target / file)
     told = f"at most {tokens} tokens of each modality there, to look at" if SHOWN in rows else "no kept tokens"
     layered = f"histograms, grids and grid use of {len(groups)} layer inputs; {told}; "
-    kept = (layered if run.has("layers") else "") + "sums to 16 significant bits"
+    kept = (layered if run.has("layers") else "") + "sums to 12 significant bits"
     summary = {**run.header.summary, "shipped": kept, "shipped_groups": sorted(groups)}
     replace(run.header, tables=rows, footers=footers, stored=True, summary=summary).write(target)
     return target
