@@ -1,6 +1,6 @@
 """Small copies of runs to ship with the project: all layers' errors and statistics, fine tables of some layers only.
 
-Moments and sums are rounded to 12 significant bits (relative error below 2e-4), less than half their size; extremes and counts
+Moments and sums are rounded to 12 significant bits (relative error below 2.5e-4), less than half their size; extremes and counts
 stay exact. Tokens are left out, or a few of them go into a table of their own, rounded to the 11 significant bits of float16
 (relative error below 5e-4) with the range of float32: enough to look at, and no method takes them for the sample it is fitted
 to. What was left out is said in the copy's summary, and its header is marked as stored.

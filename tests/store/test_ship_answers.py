@@ -18,7 +18,7 @@ def test_answers_and_rankings_are_shipped_whole(tmp_path):
             one, other = run.frame(name), copy.frame(name)
             for column in one.columns:
                 if one[column].dtype == np.float64 and name != "sensitivity" or column in ("kl", "nll"):
-                    assert other[column].to_numpy() == pytest.approx(one[column].to_numpy(), rel=2e-4, nan_ok=True)
+                    assert other[column].to_numpy() == pytest.approx(one[column].to_numpy(), rel=2.5e-4, nan_ok=True)
                 else:
                     assert one[column].map(repr).equals(other[column].map(repr)), (name, column)
 
