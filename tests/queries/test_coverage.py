@@ -30,6 +30,16 @@ def test_what_no_token_reached_is_red(small_runs):
     assert "red" not in badge(rows["language", "text"]) and "150" in badge(rows["language", "text"])
 
 
+def test_a_modality_is_meant_for_the_connectors_that_it_enters():
+    names = ["image_projector.linear_1", "image_projector.linear_2", "audio_projector.linear_1"]
+    frame = pd.DataFrame({"layer": names, "group": names, "component": "connector"})
+    told = type("Told", (), {"frame": lambda self, name: frame})()
+    seen = pd.DataFrame({"component": "connector", "layer": names[:1] + names[2:], "modality": ["image", "audio"], "tokens": 5})
+    rows = {row.modality: row for row in coverage(told, seen).itertuples()}
+    assert (rows["image"].inputs, rows["image"].reached, rows["image"].least) == (2, 1, 0)
+    assert (rows["audio"].inputs, rows["audio"].reached, rows["audio"].least) == (1, 1, 5)
+
+
 def test_an_expert_that_did_not_run_is_told_by_its_siblings(tmp_path):
     frame = linears(blocks=2, experts=4)
     frame = frame[~frame["layer"].str.contains(r"layers\.1\.mlp\.experts\.(?:0|2)\.")]
