@@ -79,7 +79,8 @@ class QuantSpec:
         Raises:
             SpecError: the text is not a spec.
         """
-        head, *suffixes = text.strip().lower().split("-")
+        text = " ".join(text.split())  # errors stay on one line
+        head, *suffixes = text.lower().split("-")
         found = re.fullmatch(r"w(\d{1,2})a(\d{1,2})", head)
         if not found:
             raise SpecError(f'cannot read quantisation spec "{text}": {_EXPECTED}')

@@ -44,7 +44,8 @@ def _split(text: str) -> list[str]:
 
 
 def _parse_one(text: str) -> Method:
-    name, _, rest = text.strip().partition(":")
+    text = " ".join(text.split())  # errors stay on one line
+    name, _, rest = text.partition(":")
     cls = METHODS[name.strip()]
     kinds = _kinds(cls)
     values: dict[str, Any] = {}

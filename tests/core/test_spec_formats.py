@@ -145,3 +145,10 @@ def test_identifiers_of_runs_stay(spec, run_id):
     """Computed before there were other formats: stored runs must be found again."""
     plan = RunPlan("quantize", {"id": "m"}, {"id": "d"}, {}, 0, "1", "capture-0", "rtn", {}, str(QuantSpec.parse(spec)))
     assert plan.run_id == run_id
+
+
+@pytest.mark.parametrize("text", ["\n", "w4\na4", "w4a4-\t\nno"])
+def test_errors_stay_on_one_line(text):
+    with pytest.raises(SpecError) as told:
+        QuantSpec.parse(text)
+    assert "\n" not in str(told.value)
