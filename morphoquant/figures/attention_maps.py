@@ -41,7 +41,8 @@ def attention_maps(frame: pd.DataFrame) -> go.Figure:
             row=1,
             col=number,
         )
-        _modalities(figure, cells, number)
+    # All at once: each shape that is added by itself checks all those before it.
+    figure.update_layout(shapes=[shape for number in range(1, len(grids) + 1) for shape in _modalities(cells, number)])
     _axes(figure, cells)
     # The first token takes in what others lose, many times more than any other: its column does not set the scale.
     changes = np.abs(grids["change"][:, 1:])
@@ -88,19 +89,21 @@ def _hover(frame: pd.DataFrame, grids: dict[str, np.ndarray]) -> np.ndarray:
     return text
 
 
-def _modalities(figure: go.Figure, cells: pd.DataFrame, number: int) -> None:
-    count = len(cells)
+def _modalities(cells: pd.DataFrame, number: int) -> list[dict]:
+    """Bands beside a map, and lines in it where the modality changes."""
+    count, shapes = len(cells), []
     starts = [place for place in range(count) if place == 0 or cells["modality"][place] != cells["modality"][place - 1]]
     axes = dict(xref="x" if number == 1 else f"x{number}", yref="y" if number == 1 else f"y{number}")
+    near, far = _BAND
     for start, end in zip(starts, [*starts[1:], count], strict=True):
         paint = dict(type="rect", fillcolor=modality_colour(cells["modality"][start]), line=dict(width=0), **axes)
-        near, far = _BAND
-        figure.add_shape(x0=start - 0.5, x1=end - 0.5, y0=-0.5 - near, y1=-0.5 - far, **paint)
-        figure.add_shape(x0=count - 0.5 + near, x1=count - 0.5 + far, y0=start - 0.5, y1=end - 0.5, **paint)
+        shapes.append(dict(x0=start - 0.5, x1=end - 0.5, y0=-0.5 - near, y1=-0.5 - far, **paint))
+        shapes.append(dict(x0=count - 0.5 + near, x1=count - 0.5 + far, y0=start - 0.5, y1=end - 0.5, **paint))
         if start:
             line = dict(type="line", line=dict(color=_LINE, width=1), **axes)
-            figure.add_shape(x0=start - 0.5, x1=start - 0.5, y0=start - 0.5, y1=count - 0.5, **line)
-            figure.add_shape(x0=-0.5, x1=start - 0.5, y0=start - 0.5, y1=start - 0.5, **line)
+            shapes.append(dict(x0=start - 0.5, x1=start - 0.5, y0=start - 0.5, y1=count - 0.5, **line))
+            shapes.append(dict(x0=-0.5, x1=start - 0.5, y0=start - 0.5, y1=start - 0.5, **line))
+    return shapes
 
 
 def _axes(figure: go.Figure, cells: pd.DataFrame) -> None:
