@@ -114,7 +114,7 @@ def _readable(others: Iterable[Run], labels: Iterable[str]) -> Iterator[Other]:
     """Those runs whose errors can be read: a damaged run is no advice, and no reason to say nothing of this one."""
     for other, label in zip(others, labels, strict=True):
         with suppress(StoreError):
-            yield Other(other.run_id, label, _errors(other))
+            yield Other(other.run_id, label, _errors(other, alone=False))
 
 
 def _alike(run: Run, other: Run) -> bool:
@@ -141,10 +141,13 @@ def _tokens(run: Run) -> pd.DataFrame:
     return frame.groupby("modality", sort=False)["tokens"].sum().reset_index()[TOKEN_COLUMNS]
 
 
-def _errors(run: Run) -> pd.DataFrame:
+def _errors(run: Run, alone: bool = True) -> pd.DataFrame:
+    """Rows of `Evidence.errors`; `alone` takes in weights or activations quantised by themselves, which advice does not need."""
     table = run.frame("errors", ["tap", "source", "tokens"], where(_LOOKED_AT))
     # A run measures only what it quantises.
     present = table[table["tokens"] > 0].drop_duplicates(["tap", "source"]).sort_values(["tap", "source"])
+    if not alone:
+        present = pd.concat(error_rows(present, tap) for tap in ("input", "output"))
     parts = []
     for tap, source in present[["tap", "source"]].itertuples(index=False, name=None):
         sums = error_sums(run, _LOOKED_AT, tap, source)

@@ -91,18 +91,13 @@ def inspect(
     shown = _shown(taps, blocks)
     base = dict(kind="inspect", model=dict(identity), data=dict(data), seed=seed, code=__version__)
     plans = [_plan(base, capture, pair, parts, shown) for pair in methods]
-    with ExitStack() as stack:
-        missing: dict[str, tuple[Method, QuantSpec]] = {}
-        for plan, (method, spec) in zip(plans, methods, strict=True):
-            method.check(spec)
-            if store.finished(plan) is None:
-                missing[plan.run_id] = (method, spec)
-        writers = [
-            stack.enter_context(store.writer(plan)) for plan in {p.run_id: p for p in plans if p.run_id in missing}.values()
-        ]
+    for method, spec in methods:
+        method.check(spec)
+    pairs = {plan.run_id: pair for plan, pair in zip(plans, methods, strict=True)}
+    with store.unfinished(plans, progress) as writers:
         if writers:
-            fits = fit(list(missing.values()), CalibrationInputs(capture, model, parts), progress)
-            jobs = [_Job(writer, found) for writer, found in zip(writers, fits, strict=True)]
+            fits = fit([pairs[run_id] for run_id in writers], CalibrationInputs(capture, model, parts), progress)
+            jobs = [_Job(writer, found) for writer, found in zip(writers.values(), fits, strict=True)]
             _run(_Work(model, batches, taps, shown, control, capture), jobs, progress)
     return [store.open(plan.run_id) for plan in plans]
 
