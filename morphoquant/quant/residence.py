@@ -1,0 +1,73 @@
+"""Where the weights of a model are: in memory, or offloaded by accelerate and read for each forward.
+
+The weights of an offloaded module are on the meta device but while its own forward runs. Forward pre-hooks run before that, so
+that whoever reads a weight, there or elsewhere, asks for it here.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+# Types of weights that are widened where they are calculated with.
+HALF = (torch.bfloat16, torch.float16)
+
+
+def is_offloaded(model: nn.Module) -> bool:
+    """Whether some of a model's weights are read for each forward."""
+    return any(_offloads(module) for module in model.modules())
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """The device that a model runs on, wherever its weights are."""
+    held = next((one.device for one in model.parameters() if not one.is_meta), None)
+    if held is not None:
+        return held
+    found = (getattr(getattr(one, "_hf_hook", None), "execution_device", None) for one in model.modules())
+    device = next((one for one in found if one is not None), "meta")
+    return torch.device("cuda", device) if isinstance(device, int) else torch.device(device)
+
+
+@contextmanager
+def resident(*modules: nn.Module) -> Iterator[None]:
+    """The weights of modules, and of those below them, stay on the device that they run on inside the `with`."""
+    hooked = [one for module in modules for one in module.modules() if _offloads(one)]
+    read = []
+    try:
+        for module in hooked:
+            hook = module._hf_hook
+            hook.pre_forward(module)
+            hook.offload = False
+            read.append(module)
+        yield
+    finally:
+        for module in read:
+            module._hf_hook.offload = True
+            module._hf_hook.post_forward(module, None)
+
+
+def weight_of(linear: nn.Linear) -> Tensor:
+    """Weight [out, in] of a linear, at least in float32: half precision is widened without loss."""
+    # A linear of fused experts is a view of them.
+    with resident(getattr(linear, "fused", linear)):
+        return widened(linear.weight.detach())
+
+
+def widened(x: Tensor) -> Tensor:
+    """`x` at least in float32."""
+    return x.float() if x.dtype in HALF else x
+
+
+def _offloads(module: nn.Module) -> bool:
+    return bool(getattr(getattr(module, "_hf_hook", None), "offload", False))
+
+
+def stand_in(weight: Tensor) -> Tensor:
+    """What stands for a model's own weight where that is not held: of the same shape, without its memory, and of no number."""
+    return weight.new_full((), torch.nan).expand(weight.shape) if weight.numel() > 1 else weight
+
+
+def is_stand_in(weight: Tensor) -> bool:
+    """Whether a weight stands for the model's own."""
+    return weight.numel() > 1 and weight.untyped_storage().nbytes() == weight.element_size()
