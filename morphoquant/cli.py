@@ -26,6 +26,7 @@ from morphoquant.commands import (
     sensitivity,
 )
 from morphoquant.core.errors import MorphoQuantError
+from morphoquant.store.place import LOCAL, folder_or_url
 
 VERBS = (
     *(demo, capture, quantize, evaluate, sensitivity, inspect, allocate, compare),
@@ -43,8 +44,11 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"morphoquant {__version__}")
     shared = argparse.ArgumentParser(add_help=False)
-    cache = Path(os.environ.get(CACHE, "cache"))
-    shared.add_argument("--cache", type=Path, default=cache, help=f"folder of models and runs (default: ${CACHE} or ./cache)")
+    cache = folder_or_url(os.environ.get(CACHE) or "cache")
+    told = f"folder of models and runs, or a URL such as s3://bucket/prefix for runs (default: ${CACHE} or ./cache)"
+    shared.add_argument("--cache", type=folder_or_url, default=cache, help=told)
+    told = f"folder of this machine for the embedded model and jobs, where --cache is a URL (default: ${LOCAL} or ./cache)"
+    shared.add_argument("--local", type=Path, help=told)
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
     for verb in VERBS:
         verb.add(verbs, shared)
@@ -60,6 +64,8 @@ def main(argv: list[str] | None = None) -> int:
     # Read when torch is imported, later: on a machine shared with others, spinning threads cost everybody many times more.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     args = parser().parse_args(argv)
+    if args.local:
+        os.environ[LOCAL] = str(args.local)  # for all that is started from here, too
     args.progress, status = progress.chosen()
     try:
         run_id = args.run(args)

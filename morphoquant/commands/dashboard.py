@@ -7,6 +7,7 @@ from pathlib import Path
 
 from morphoquant.commands import words
 from morphoquant.core.errors import StoreError
+from morphoquant.store.place import LOCAL, local_folder
 
 APP = Path(__file__).parents[2] / "app.py"
 
@@ -34,6 +35,9 @@ def run(args) -> None:
     if not APP.exists():
         raise StoreError(f"there is no {APP.name} beside the package: run this from a checkout of the repository.")
     flags = ["--server.port", str(args.port), "--server.address", args.address, "--server.headless", str(args.headless).lower()]
-    environment = {**os.environ, "MORPHOQUANT_CACHE": str(args.cache.resolve()), "MORPHOQUANT_AHEAD": "1"}
+    # The server works in another folder.
+    cache = args.cache.resolve() if isinstance(args.cache, Path) else args.cache
+    folders = {"MORPHOQUANT_CACHE": str(cache), LOCAL: str(local_folder(cache).resolve())}
+    environment = {**os.environ, **folders, "MORPHOQUANT_AHEAD": "1"}
     print(f"Dashboard: http://{args.address}:{args.port} (stop with Ctrl+C)", flush=True)
     subprocess.run([sys.executable, "-m", "streamlit", "run", str(APP), *flags], env=environment, cwd=APP.parent, check=False)

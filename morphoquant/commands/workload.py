@@ -13,6 +13,7 @@ from morphoquant.methods.base import Need
 from morphoquant.models.load import LoadedModel, load
 from morphoquant.runs.capture import capture
 from morphoquant.runs.gradient_run import provide_gradients, store_gradients
+from morphoquant.store.place import local_folder
 from morphoquant.store.run_store import Run, RunStore
 
 
@@ -44,9 +45,8 @@ class Workload:
 def load_model(args) -> LoadedModel:
     """Loads the model that the words name."""
     trust = args.trust_remote_code
-    return load(
-        args.model, args.cache, revision=args.revision, trust_remote_code=trust, device=args.device, progress=args.progress
-    )
+    folder = local_folder(args.cache)
+    return load(args.model, folder, revision=args.revision, trust_remote_code=trust, device=args.device, progress=args.progress)
 
 
 def load_model_of(args, run: Run) -> LoadedModel:

@@ -24,6 +24,10 @@ class StoreError(MorphoQuantError):
     """A run folder, table or identifier that cannot be read or written."""
 
 
+class UnreachableError(StoreError):
+    """An object store that does not answer or refuses: nothing is known of what it holds, and nothing may be concluded."""
+
+
 class CompareError(MorphoQuantError):
     """Runs that must not be put side by side."""
 

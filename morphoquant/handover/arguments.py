@@ -11,6 +11,7 @@ from morphoquant.core.spec import QuantSpec
 from morphoquant.methods.base import Method
 from morphoquant.methods.options import parse_method
 from morphoquant.runs.scope import parts_of
+from morphoquant.store.place import folder_or_url, local_folder
 
 SPEC, SCOPE = "w4a4", "language"  # as of `evaluate`
 _IGNORED = ("max_batch_size",)  # lmms-eval's own word for looking for a batch size; nothing is looked for here
@@ -26,7 +27,7 @@ class Arguments:
         revision: branch, tag or commit of a hub id.
         trust_remote_code: run code that the repository brings.
         device: "cpu" or a torch device.
-        cache: folder of the embedded model and of the runs.
+        cache: folder of the embedded model and of the runs, or the URL of an object store for the runs.
         capture: identifier of the capture run that the method is fitted to.
         method: method with its fields, absent for full precision.
         spec: quantisation spec; w4a4 where a method is given without one.
@@ -99,9 +100,15 @@ class Arguments:
         return parts_of((self.scope or SCOPE).split("+"))
 
     @property
+    def runs(self) -> Path | str:
+        """Where the runs are: a folder, or a URL."""
+        found = folder_or_url(self.cache)
+        return found.expanduser() if isinstance(found, Path) else found
+
+    @property
     def folder(self) -> Path:
-        """The cache folder."""
-        return Path(self.cache).expanduser()
+        """The folder of the embedded model."""
+        return local_folder(self.runs)
 
 
 def _read(name: str, value: Any) -> Any:

@@ -23,7 +23,7 @@ def capture_of(arguments: Arguments) -> Run | None:
     pair = arguments.pair()
     if pair is None:
         return None
-    run = RunStore(arguments.folder).open(arguments.capture)
+    run = RunStore(arguments.runs).open(arguments.capture)
     if run.plan.kind != "capture":
         raise ModelError(f"run {run.run_id!r} is of kind {run.plan.kind}: give a capture run.")
     if Need.SAMPLE in pair[0].needs and not run.has("token_sample"):
@@ -44,6 +44,6 @@ def fitted(arguments: Arguments, capture: Run | None, loaded: LoadedModel) -> di
     if pair is None or capture is None:
         return {}
     check_model(capture, loaded.identity)
-    provide_gradients(loaded, [capture], [pair[0]], store=RunStore(arguments.folder))
+    provide_gradients(loaded, [capture], [pair[0]], store=RunStore(arguments.runs))
     (fits,) = fit([pair], CalibrationInputs(capture, loaded.model, arguments.parts()))
     return fits

@@ -1,24 +1,31 @@
-"""Files that are either whole or not there: written to a sibling, then moved into place."""
+"""Files that are either whole or not there: written to a sibling, then moved into place; or sent to an object store at once."""
 
 import errno
 import os
 import secrets
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from morphoquant.core.errors import StoreError
+from morphoquant.store.place import Place
 
 TEMPORARY_SUFFIX = ".tmp"
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Yields a temporary sibling of `path` to write to; moves it into place if the block succeeds, else removes it.
+def replacing(path: Place) -> Iterator[Path]:
+    """Yields a temporary file to write to; moves or sends it to `path` if the block succeeds, else removes it.
 
     Raises:
-        StoreError: the disk is full or the folder cannot be written to.
+        StoreError: the disk is full, or the folder or the object store cannot be written to.
     """
+    if not isinstance(path, Path):
+        with _sending(path) as file:
+            yield file
+        return
     sibling = path.with_name(f"{path.name}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -34,7 +41,7 @@ def replacing(path: Path) -> Iterator[Path]:
             sibling.unlink(missing_ok=True)
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Place, text: str) -> None:
     """Writes `text` to `path` in UTF-8, whole or not at all."""
     with replacing(path) as sibling:
         sibling.write_text(text, encoding="utf-8")
@@ -46,12 +53,14 @@ def write_bytes(path: Path, data: bytes) -> None:
         sibling.write_bytes(data)
 
 
-def sweep(folder: Path) -> None:
+def sweep(folder: Place) -> None:
     """Removes what an interrupted writer left below `folder`. Only the holder of the folder's lock may call it.
 
     Raises:
         StoreError: the folder cannot be written to.
     """
+    if not isinstance(folder, Path):
+        return  # what was not sent whole is not there
     try:
         for leftover in folder.rglob(f"*{TEMPORARY_SUFFIX}"):
             leftover.unlink(missing_ok=True)
@@ -59,7 +68,40 @@ def sweep(folder: Path) -> None:
         raise StoreError(_explain(error, folder)) from error
 
 
-def _explain(error: OSError, path: Path) -> str:
+def remove(folder: Place) -> None:
+    """Removes a folder and all in it.
+
+    Raises:
+        OSError: it cannot be removed.
+        StoreError: the object store does not let it go.
+    """
+    if isinstance(folder, Path):
+        shutil.rmtree(folder)
+    else:
+        folder.objects.remove(folder.key)
+
+
+def drop(folder: Place) -> None:
+    """Removes a folder that is of no use any more, as far as it can be removed."""
+    if isinstance(folder, Path):
+        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        with suppress(StoreError, OSError):
+            remove(folder)
+
+
+@contextmanager
+def _sending(path: Place) -> Iterator[Path]:
+    try:
+        with tempfile.TemporaryDirectory(prefix="morphoquant-") as folder:
+            file = Path(folder, path.name)
+            yield file
+            path.objects.put(path.key, file)
+    except OSError as error:
+        raise StoreError(_explain(error, path)) from error
+
+
+def _explain(error: OSError, path: Place) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"the disk is full while writing {path.name}: free some space and run the same command again, it resumes."
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):

@@ -5,12 +5,12 @@ import re
 import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 from morphoquant.core.errors import StoreError
 from morphoquant.core.plan import RunPlan
 from morphoquant.store.atomic import write_text
+from morphoquant.store.place import Place
 from morphoquant.store.schema import SCHEMA_VERSION
 
 HEADER_FILE = "run.json"
@@ -52,13 +52,13 @@ class RunHeader:
     stored: bool = False
     summary: dict[str, Any] = field(default_factory=dict)
 
-    def write(self, folder: Path) -> None:
+    def write(self, folder: Place) -> None:
         """Replaces the header of `folder`."""
         values = json.loads(json.dumps(asdict(self), allow_nan=False))
         write_text(folder / HEADER_FILE, json.dumps({**values, _CHECK: _checksum(values)}, indent=1))
 
     @classmethod
-    def read(cls, folder: Path) -> "RunHeader":
+    def read(cls, folder: Place) -> "RunHeader":
         """Reads and checks the header of `folder`.
 
         Raises:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import reduce
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pandas as pd
 import pyarrow as pa
@@ -16,6 +16,7 @@ from morphoquant.core.errors import StoreError, UnknownNameError
 from morphoquant.core.plan import RunPlan
 from morphoquant.store.asking import Asking
 from morphoquant.store.header import RunHeader
+from morphoquant.store.place import Place
 from morphoquant.store.schema import TABLES
 
 Where = Mapping[str, Any]
@@ -32,7 +33,7 @@ class Run(Asking):
         header: its header, already read.
     """
 
-    def __init__(self, folder: Path, header: RunHeader):
+    def __init__(self, folder: Place, header: RunHeader):
         self.folder = folder
         self.header = header
 
@@ -79,7 +80,7 @@ class Run(Asking):
 
 
 def read_table(
-    path: Path,
+    path: Place,
     name: str,
     columns: Sequence[str] | None,
     where: Where | None,
@@ -106,7 +107,7 @@ def read_table(
         return (table.filter(reduce(pc.and_, masks)) if masks else table).select(chosen)
 
 
-def check_table(path: Path, name: str, footer: str | None) -> None:
+def check_table(path: Place, name: str, footer: str | None) -> None:
     """Reads all of one Parquet file, a row group at a time, and keeps none of it.
 
     Raises:
@@ -120,13 +121,16 @@ def check_table(path: Path, name: str, footer: str | None) -> None:
 
 
 @contextmanager
-def _opened(path: Path, name: str, footer: str | None) -> Iterator[pq.ParquetFile]:
+def _opened(path: Place, name: str, footer: str | None) -> Iterator[pq.ParquetFile]:
     """The pages of values carry checksums; the footer, whose bounds decide which rows are looked at, has its in the header."""
+    local = isinstance(path, Path)
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        source = path if local else path.open()
+        # What lies near each other is asked of an object store together.
+        with pq.ParquetFile(source, page_checksum_verification=True, pre_buffer=not local) as file:
             if [(f.name, f.type) for f in file.schema_arrow] != [(f.name, f.type) for f in TABLES[name]]:
                 raise StoreError(f"{path.parent.name}/{path.name} is not a {name!r} table of this release: {_AGAIN}.")
-            if footer is not None and footer_checksum(path) != footer:
+            if footer is not None and (footer_checksum(path) if local else _checksum(source)) != footer:
                 raise StoreError(f"{path.parent.name}/{path.name} is damaged (its footer is another): {_AGAIN}.")
             yield file
     except FileNotFoundError:
@@ -136,18 +140,22 @@ def _opened(path: Path, name: str, footer: str | None) -> Iterator[pq.ParquetFil
         raise StoreError(f"{path.parent.name}/{path.name} is damaged ({reason}): {_AGAIN}.") from error
 
 
-def footer_checksum(path: Path) -> str:
+def footer_checksum(path: Place) -> str:
     """CRC-32 of a Parquet file's last bytes from its footer on, in hex; of all of it where no footer can be found.
 
     Raises:
         OSError: the file cannot be read.
     """
     with path.open("rb") as file:
-        size = file.seek(0, 2)
-        file.seek(max(size - _TAIL, 0))
-        length = int.from_bytes(file.read(_TAIL)[:4], "little") + _TAIL
-        file.seek(size - length if length <= size else 0)
-        return f"{zlib.crc32(file.read()):08x}"
+        return _checksum(file)
+
+
+def _checksum(file: BinaryIO) -> str:
+    size = file.seek(0, 2)
+    file.seek(max(size - _TAIL, 0))
+    length = int.from_bytes(file.read(_TAIL)[:4], "little") + _TAIL
+    file.seek(size - length if length <= size else 0)
+    return f"{zlib.crc32(file.read()):08x}"
 
 
 def _row_groups(file: pq.ParquetFile, wanted: Mapping[str, list]) -> list[int]:

@@ -5,8 +5,8 @@
 
 import os
 import re
-import shutil
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,11 +14,15 @@ from pathlib import Path
 from morphoquant.core.errors import StoreError, UnknownNameError
 from morphoquant.core.plan import RunPlan
 from morphoquant.core.progress import Progress
+from morphoquant.store.atomic import drop, remove
 from morphoquant.store.header import RunHeader
+from morphoquant.store.hold import is_written, locked
+from morphoquant.store.place import Place, place
 from morphoquant.store.run import Run
-from morphoquant.store.writer import RunWriter, is_written, locked
+from morphoquant.store.writer import RunWriter
 
 _RUN_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,120}")
+_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -34,25 +38,29 @@ class RunStore:
     """Finds, opens, makes and removes runs.
 
     Args:
-        cache: the cache folder; it need not exist.
+        cache: the cache folder, or a URL such as `s3://bucket/prefix`; it need not exist.
+
+    Raises:
+        StoreError: a URL that cannot be opened.
     """
 
-    def __init__(self, cache: Path | str):
-        self.cache = Path(cache)
+    def __init__(self, cache: Place | str):
+        self.cache = place(cache)
         self.roots = (self.cache / "runs", self.cache / "stored")
 
     def entries(self) -> list[RunEntry]:
         """All run folders, newest first, damaged ones last."""
-        entries = {}
+        folders = {}
         for root in self.roots:
-            for folder in sorted(root.iterdir()) if root.is_dir() else ():
-                if folder.is_dir() and folder.name not in entries:
-                    entries[folder.name] = _entry(folder)
+            for folder in sorted(root.iterdir(), key=str) if root.is_dir() else ():
+                if folder.is_dir():
+                    folders.setdefault(folder.name, folder)
+        entries = _entries(list(folders.values()))
 
         def age(entry: RunEntry) -> tuple[str, str]:
             return (entry.header.created, entry.header.finished or "") if entry.header else ("", "")
 
-        return sorted(entries.values(), key=age, reverse=True)
+        return sorted(entries, key=age, reverse=True)
 
     def open(self, run_id: str) -> Run:
         """Opens a run for reading.
@@ -95,7 +103,7 @@ class RunStore:
         with ExitStack() as stack:
             for plan in plans:
                 if plan.run_id not in missing:  # its process may have been killed before it had dropped the shards
-                    shutil.rmtree(self.roots[0] / plan.run_id / "shards", ignore_errors=True)
+                    drop(self.roots[0] / plan.run_id / "shards")
             locks = {}
             for run_id in sorted(missing):
                 locks[run_id] = locked(self.roots[0] / run_id, waiting)
@@ -120,13 +128,13 @@ class RunStore:
             raise UnknownNameError("run", run_id, [entry.run_id for entry in self.entries()])
         try:
             # One that nobody could write is not locked: the folder itself says why it cannot be removed.
-            if is_written(folder) and os.access(folder, os.W_OK):
+            if is_written(folder) and (not isinstance(folder, Path) or os.access(folder, os.W_OK)):
                 raise StoreError(f"run {run_id!r} is being written by another process: cancel that first.")
-            shutil.rmtree(folder)
+            remove(folder)
         except OSError as error:
             raise StoreError(f"cannot remove {folder}: {error.strerror or error}; check who may write there.") from error
 
-    def _find(self, run_id: str) -> Path | None:
+    def _find(self, run_id: str) -> Place | None:
         return next((root / run_id for root in self.roots if (root / run_id).is_dir()), None)
 
 
@@ -144,7 +152,15 @@ def check_run_id(run_id: str) -> str:
     return run_id
 
 
-def _entry(folder: Path) -> RunEntry:
+def _entries(folders: list[Place]) -> list[RunEntry]:
+    if all(isinstance(folder, Path) for folder in folders):
+        return [_entry(folder) for folder in folders]
+    # An object store answers several at once in the time of one.
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        return list(threads.map(_entry, folders))
+
+
+def _entry(folder: Place) -> RunEntry:
     try:
         header = RunHeader.read(folder)
     except StoreError as error:

@@ -5,7 +5,6 @@ entered in run.json last; a run that died starts again after its last entered sh
 into place, writes "finished", and only then removes the shards.
 """
 
-import shutil
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
@@ -16,32 +15,15 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from filelock import FileLock, Timeout
 
-from morphoquant.core.errors import StoreError
+from morphoquant.core.errors import StoreError, UnreachableError
 from morphoquant.core.plan import RunPlan
-from morphoquant.core.progress import Progress
-from morphoquant.store.atomic import replacing, sweep
+from morphoquant.store.atomic import drop, replacing, sweep
 from morphoquant.store.header import HEADER_FILE, RunHeader
+from morphoquant.store.hold import Hold, confirm, locked
+from morphoquant.store.place import Place
 from morphoquant.store.run import check_table, footer_checksum, read_table
 from morphoquant.store.schema import TABLES
-
-_LOCK = ".lock"
-# Who looks whether a run is written holds its lock for a moment.
-_PATIENCE = 0.5
-
-
-def is_written(folder: Path) -> bool:
-    """Whether a process is writing the run now; the system frees the lock of a process that was killed."""
-    lock = FileLock(folder / _LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        return True
-    except OSError:
-        return True  # a read-only folder: what the header says is all that is known
-    lock.release()
-    return False
 
 
 class RunWriter:
@@ -56,7 +38,7 @@ class RunWriter:
         StoreError: another process writes this run, or the folder cannot be written.
     """
 
-    def __init__(self, folder: Path, plan: RunPlan, lock: FileLock | None = None):
+    def __init__(self, folder: Place, plan: RunPlan, lock: Hold | None = None):
         self.folder = folder
         self._lock = lock or locked(folder)
         try:
@@ -71,13 +53,25 @@ class RunWriter:
         if (self.folder / HEADER_FILE).exists():
             try:
                 header = RunHeader.read(self.folder)
+            except UnreachableError:
+                raise
             except StoreError:
-                shutil.rmtree(self.folder / "shards", ignore_errors=True)
+                drop(self.folder / "shards")
         if header is None:
             header = RunHeader(plan.run_id, plan, "running", created=_now())
         if header.status != "finished":
-            header = replace(self._whole(header), status="running", error=None, finished=None)
-            header.write(self.folder)
+            header = self._enter(replace(self._whole(header), status="running", error=None, finished=None))
+        return header
+
+    def _part(self, file: str, name: str, parts: Iterable[pa.Table]) -> tuple[int, str]:
+        """Writes one table of the run, if nobody has taken over in the meantime."""
+        confirm(self._lock)
+        return _write(self.folder / file, name, parts)
+
+    def _enter(self, header: RunHeader) -> RunHeader:
+        """Writes the header, if nobody has taken over in the meantime."""
+        confirm(self._lock)
+        header.write(self.folder)
         return header
 
     def _whole(self, header: RunHeader) -> RunHeader:
@@ -93,6 +87,8 @@ class RunWriter:
         try:
             for path in sorted(found | listed):
                 check_table(self.folder / path, Path(path).stem, header.footers.get(path))
+        except UnreachableError:
+            raise
         except StoreError:
             return False
         return bool(found)
@@ -114,9 +110,8 @@ class RunWriter:
         footers = dict(self.header.footers)
         for name, parts in tables.items():
             path = f"{self._name(first)}/{name}.parquet"
-            _, footers[path] = _write(self.folder / path, name, parts)
-        self.header = replace(self.header, shards=(*self.header.shards, (first, end)), footers=footers)
-        self.header.write(self.folder)
+            _, footers[path] = self._part(path, name, parts)
+        self.header = self._enter(replace(self.header, shards=(*self.header.shards, (first, end)), footers=footers))
 
     def shard_tables(self, name: str, where: dict[str, Any] | None = None) -> list[pa.Table]:
         """Table `name` of each finished shard, in order; empty for shards that have none."""
@@ -132,10 +127,10 @@ class RunWriter:
         rows, footers = {}, {}
         for name, parts in tables.items():
             file = f"{name}.parquet"
-            rows[name], footers[file] = _write(self.folder / file, name, parts)
-        self.header = replace(self.header, status="finished", finished=_now(), tables=rows, footers=footers, summary=summary)
-        self.header.write(self.folder)
-        shutil.rmtree(self.folder / "shards", ignore_errors=True)
+            rows[name], footers[file] = self._part(file, name, parts)
+        ends = {"status": "finished", "finished": _now(), "tables": rows, "footers": footers, "summary": summary}
+        self.header = self._enter(replace(self.header, **ends))
+        drop(self.folder / "shards")
 
     def __enter__(self) -> "RunWriter":
         return self
@@ -147,7 +142,7 @@ class RunWriter:
                 self.header = replace(self.header, status="failed", error=sentence, finished=_now())
                 # Where the disk takes nothing more, the error that ended the block is the one to tell.
                 with suppress(StoreError):
-                    self.header.write(self.folder)
+                    self._enter(self.header)
         finally:
             self._lock.release()
 
@@ -155,38 +150,11 @@ class RunWriter:
     def _name(first: int) -> str:
         return f"shards/{first:08d}"
 
-    def _shard(self, first: int) -> Path:
+    def _shard(self, first: int) -> Place:
         return self.folder / self._name(first)
 
 
-def locked(folder: Path, waiting: Progress | None = None) -> FileLock:
-    """Takes hold of a run folder, made if absent.
-
-    Args:
-        folder: the run folder.
-        waiting: told now and then while another process writes the run; absent: that is an error.
-
-    Raises:
-        StoreError: another process writes the run, or the folder cannot be written.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / _LOCK)
-        while True:
-            try:
-                lock.acquire(timeout=_PATIENCE)
-                return lock
-            except Timeout:
-                if waiting is None:
-                    raise StoreError(
-                        f"run {folder.name!r} is being written by another process: wait for it, or cancel it first."
-                    ) from None
-                waiting(f"waiting for the process that writes {folder.name}", 0, 1)
-    except OSError as error:
-        raise StoreError(f"cannot write {folder}: {error.strerror or error}; choose another folder with --cache.") from error
-
-
-def _write(path: Path, name: str, parts: Iterable[pa.Table]) -> tuple[int, str]:
+def _write(path: Place, name: str, parts: Iterable[pa.Table]) -> tuple[int, str]:
     """Streams `parts` into one Parquet file, a row group each, so that readers of one layer skip the others.
 
     Returns:

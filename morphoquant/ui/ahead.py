@@ -7,6 +7,7 @@ seconds after its first page, and imports and compiles in them what takes second
 import os
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import streamlit as st
@@ -18,7 +19,7 @@ from morphoquant.queries.layers import all_layers
 from morphoquant.queries.what_if import predict
 from morphoquant.queries.what_if_inputs import layer_inputs
 from morphoquant.store.run_store import RunStore
-from morphoquant.ui.session import cache_folder
+from morphoquant.ui.session import runs_at
 
 WANTED = "MORPHOQUANT_AHEAD"
 _PAUSE = 2.0  # seconds that the first page has for itself
@@ -27,22 +28,24 @@ _PAUSE = 2.0  # seconds that the first page has for itself
 def load_ahead() -> None:
     """Starts loading, once a server, where the server was asked to."""
     if os.environ.get(WANTED) == "1":
-        _start(str(cache_folder()))
+        _start(runs_at())
 
 
 @st.cache_resource(show_spinner=False)
 def _start(cache: str) -> threading.Thread:
-    thread = threading.Thread(target=_load_later, args=(Path(cache),), name="morphoquant-ahead", daemon=True)
+    thread = threading.Thread(target=_load_later, args=(cache,), name="morphoquant-ahead", daemon=True)
     thread.start()
     return thread
 
 
-def _load_later(cache: Path) -> None:
+def _load_later(cache: str) -> None:
     time.sleep(_PAUSE)
-    load(cache)
+    # Where runs cannot be reached, every page says so.
+    with suppress(MorphoQuantError):
+        load(cache)
 
 
-def load(cache: Path) -> str | None:
+def load(cache: Path | str) -> str | None:
     """Predicts the narrowest input whose histograms are kept, which imports and compiles what predictions need.
 
     Returns:

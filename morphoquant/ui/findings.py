@@ -1,7 +1,6 @@
 """The section Findings: what the runs show, in sentences, each with links to the figures that show it."""
 
 import re
-from pathlib import Path
 
 import streamlit as st
 
@@ -147,6 +146,6 @@ def _found(scene: Scene, run: Run | None) -> list[Finding]:
 # The other runs are in the key: a new one may be what to try.
 @st.cache_data(max_entries=32, show_spinner="Looking for findings")
 def _of_runs(cache: str, capture: str, stamp: str | None, run: str | None, stamps: tuple) -> list[Finding]:
-    store = RunStore(Path(cache))
+    store = RunStore(cache)
     looked_at = store.open(capture)
     return findings(gather(store, looked_at, store.open(run) if run else None, frames.every_input(store, looked_at)))

@@ -1,7 +1,6 @@
 """Frames and facts of runs, read once and kept: keyed by the view, the runs and only those filters that the view takes."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pandas as pd
 import streamlit as st
@@ -36,18 +35,18 @@ def _stamps(runs: list[Run]) -> tuple[tuple[str, str | None], ...]:
 
 @st.cache_data(max_entries=_KEPT, show_spinner="Reading the run", hash_funcs={Selection: repr})
 def _view_frame(cache: str, view: str, stamps: tuple[tuple[str, str | None], ...], selection: Selection) -> pd.DataFrame:
-    store = RunStore(Path(cache))
+    store = RunStore(cache)
     return VIEWS[view].query(store, [store.open(run_id) for run_id, _ in stamps], selection)
 
 
 @st.cache_data(max_entries=8, show_spinner="Reading the run")
 def _every_input(cache: str, run_id: str, stamp: str | None) -> pd.DataFrame:
-    return layer_inputs(RunStore(Path(cache)).open(run_id))
+    return layer_inputs(RunStore(cache).open(run_id))
 
 
 @st.cache_data(max_entries=_KEPT, show_spinner=False)
 def _run_table(cache: str, run_id: str, stamp: str | None, table: str) -> pd.DataFrame:
-    return RunStore(Path(cache)).open(run_id).frame(table)
+    return RunStore(cache).open(run_id).frame(table)
 
 
 def with_fields(selection: Selection, **changed) -> Selection:

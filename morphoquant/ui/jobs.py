@@ -27,6 +27,7 @@ from pathlib import Path
 import psutil
 
 from morphoquant.core.errors import StoreError
+from morphoquant.store.place import LOCAL, is_url
 
 _JOB_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
 _GRACE_SECONDS = 5.0
@@ -78,7 +79,8 @@ def start(argv: Sequence[str], cache: Path) -> str:
     folder.mkdir(parents=True)
     environment = os.environ | {
         "MORPHOQUANT_PROGRESS_FILE": str(folder / "progress.json"),
-        "MORPHOQUANT_CACHE": str(cache.resolve()),
+        LOCAL: str(cache.resolve()),
+        "MORPHOQUANT_CACHE": runs if is_url(runs := os.environ.get("MORPHOQUANT_CACHE", "")) else str(cache.resolve()),
         "PYTHONUNBUFFERED": "1",
     }
     try:

@@ -117,11 +117,11 @@ def _scene(store: RunStore, address: Address, choice: Choice, needs: str) -> Sce
 def readable(store: RunStore, entry: RunEntry | None, kind: str) -> Run:
     """The finished run; where it is none, the page says what is there instead of a run of `kind`, and ends."""
     if entry is None:
-        states.empty(store.cache, kind)
+        states.empty(session.cache_folder(), kind)
     elif entry.header is None:
         states.damaged(entry)
     elif entry.header.status == "running":
-        states.running(entry.header, store.cache)
+        states.running(entry.header, session.cache_folder())
     elif entry.header.status == "failed":
         states.failed(entry.header)
     else:

@@ -11,20 +11,26 @@ from typing import Any
 import streamlit as st
 
 from morphoquant.core.errors import MorphoQuantError
+from morphoquant.store.place import local_folder
 from morphoquant.store.run_store import RunStore
 from morphoquant.ui.address import Address, owns
 
 _ADDRESS, _MIRRORED = "morphoquant.address", "morphoquant.mirrored"
 
 
+def runs_at() -> str:
+    """MORPHOQUANT_CACHE, a folder or the URL of one on an object store; or `cache` in the working folder."""
+    return os.environ.get("MORPHOQUANT_CACHE") or "cache"
+
+
 def cache_folder() -> Path:
-    """MORPHOQUANT_CACHE, or `cache` in the working folder."""
-    return Path(os.environ.get("MORPHOQUANT_CACHE") or "cache")
+    """The same if it is a folder of this machine; where it is a URL, the folder for jobs."""
+    return local_folder(runs_at())
 
 
 def store() -> RunStore:
     """The run folders that the dashboard reads."""
-    return RunStore(cache_folder())
+    return RunStore(runs_at())
 
 
 def address() -> Address:

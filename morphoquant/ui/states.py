@@ -9,7 +9,7 @@ import streamlit as st
 from morphoquant.core.errors import MorphoQuantError
 from morphoquant.store.header import RunHeader
 from morphoquant.store.run_store import RunEntry
-from morphoquant.ui import jobs, launch
+from morphoquant.ui import jobs, launch, session
 from morphoquant.ui.job_panel import job_panel
 from morphoquant.ui.launch import shown
 from morphoquant.ui.notes import note, problem
@@ -82,7 +82,7 @@ def empty(cache: Path, wanted: str) -> None:
             problem(error)
         else:
             st.switch_page("pages/new_run.py")
-    st.caption(f"Cache folder: `{cache}`. Another one is chosen by the environment variable MORPHOQUANT_CACHE.")
+    st.caption(f"Cache folder: `{session.runs_at()}`. Another one is chosen by the environment variable MORPHOQUANT_CACHE.")
 
 
 def running(header: RunHeader, cache: Path) -> None:

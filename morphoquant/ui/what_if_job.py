@@ -29,7 +29,7 @@ def measuring(scene: Scene, measured: Run | None) -> None:
             "beside the prediction."
         )
         st.code(launch.shown(argv), language="bash", wrap_lines=True)
-        busy = next((job for job in jobs.list_jobs(scene.store.cache) if job.status == "running"), None)
+        busy = next((job for job in jobs.list_jobs(session.cache_folder()) if job.status == "running"), None)
         st.button(
             "Measure this setting", type="primary", key="what_if_start", disabled=busy is not None, on_click=_start, args=(argv,)
         )
@@ -40,9 +40,9 @@ def measuring(scene: Scene, measured: Run | None) -> None:
     refused = st.session_state.pop("what_if_refused", None)
     if refused:
         problem(refused)
-    job = busy or next((job for job in jobs.list_jobs(scene.store.cache) if job.argv == tuple(argv)), None)
+    job = busy or next((job for job in jobs.list_jobs(session.cache_folder()) if job.argv == tuple(argv)), None)
     if job:
-        job_panel(job.job_id, scene.store.cache)
+        job_panel(job.job_id, session.cache_folder())
 
 
 def _command(scene: Scene) -> list[str]:

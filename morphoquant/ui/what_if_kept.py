@@ -1,7 +1,5 @@
 """Histograms that stay in memory while sliders move: read once for each layer, and once for the model."""
 
-from pathlib import Path
-
 import streamlit as st
 
 from morphoquant.core.selection import Selection
@@ -50,7 +48,7 @@ def predicted_everywhere(scene: Scene) -> Prediction:
 
 @st.cache_resource(max_entries=8, show_spinner="Reading the histograms of this layer")
 def _layer(cache: str, run_id: str, stamp: str | None, group: str) -> WhatIfInputs:
-    inputs = layer_inputs(RunStore(Path(cache)).open(run_id), group)
+    inputs = layer_inputs(RunStore(cache).open(run_id), group)
     # Loops that were never run here are compiled now, while the page says that it is busy, not when a slider moves.
     for settings in (WhatIf(), WhatIf(search=True)):
         predict(inputs, settings)
@@ -59,9 +57,9 @@ def _layer(cache: str, run_id: str, stamp: str | None, group: str) -> WhatIfInpu
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the kept tokens of this layer")
 def _tokens(cache: str, run_id: str, stamp: str | None, group: str) -> KeptTokens:
-    return kept_tokens(RunStore(Path(cache)).open(run_id), group)
+    return kept_tokens(RunStore(cache).open(run_id), group)
 
 
 @st.cache_resource(max_entries=1, show_spinner="Reading the histograms of all layers, once")
 def _model(cache: str, run_id: str, stamp: str | None, component: str | None) -> WhatIfInputs:
-    return model_inputs(RunStore(Path(cache)).open(run_id), Selection(component=component))
+    return model_inputs(RunStore(cache).open(run_id), Selection(component=component))

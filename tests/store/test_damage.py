@@ -8,17 +8,12 @@ from store.test_run_store import finished, plan, tokens
 
 from morphoquant.core.errors import MorphoQuantError, StoreError
 from morphoquant.core.progress import silent
-from morphoquant.store.run_store import RunStore
 from morphoquant.store.writer import RunWriter
 
 
-@pytest.fixture
-def store(tmp_path):
-    return RunStore(tmp_path)
-
-
 @pytest.mark.parametrize("name", [pytest.param("tokens.parquet", marks=pytest.mark.slow), "run.json"])
-def test_no_flipped_bit_goes_unseen(store, name):
+def test_no_flipped_bit_goes_unseen(folder_store, name):
+    store = folder_store
     run_id = finished(store)
     path = store.roots[0] / run_id / name
     content, seen = path.read_bytes(), 0

@@ -9,7 +9,6 @@ import pytest
 from morphoquant.core.errors import StoreError, UnknownNameError
 from morphoquant.core.plan import RunPlan
 from morphoquant.store import atomic
-from morphoquant.store.run_store import RunStore
 from morphoquant.store.schema import TABLES
 
 
@@ -20,11 +19,6 @@ def plan(seed=0):
 def tokens(*counts):
     rows = [{"sample": i, "modality": "text", "position": "rest", "count": c} for i, c in enumerate(counts)]
     return pa.Table.from_pylist(rows, schema=TABLES["tokens"])
-
-
-@pytest.fixture
-def store(tmp_path):
-    return RunStore(tmp_path)
 
 
 def finished(store, seed=0):
@@ -64,12 +58,12 @@ def test_unfinished_run_resumes_after_its_last_whole_shard(store):
     assert not (store.roots[0] / entry.run_id / "shards").exists()
 
 
-def test_shard_that_was_not_entered_does_not_count(store):
-    with pytest.raises(RuntimeError), store.writer(plan()) as writer:
+def test_shard_that_was_not_entered_does_not_count(folder_store):
+    with pytest.raises(RuntimeError), folder_store.writer(plan()) as writer:
         (writer.folder / "shards" / "00000000").mkdir(parents=True)
         (writer.folder / "shards" / "00000000" / "tokens.parquet.ab.tmp").write_bytes(b"half")
         raise RuntimeError
-    with store.writer(plan()) as writer:
+    with folder_store.writer(plan()) as writer:
         assert writer.next_batch == 0 and writer.shard_tables("tokens") == []
         assert not list(writer.folder.rglob("*.tmp"))
 
@@ -111,8 +105,9 @@ def test_truncated_table(store):
 
 def test_foreign_table_and_missing_table(store):
     run_id = finished(store)
-    path = store.roots[0] / run_id / "tokens.parquet"
-    pq.write_table(pa.table({"a": [1]}), path)
+    path, foreign = store.roots[0] / run_id / "tokens.parquet", pa.BufferOutputStream()
+    pq.write_table(pa.table({"a": [1]}), foreign)
+    path.write_bytes(foreign.getvalue().to_pybytes())
     with pytest.raises(StoreError, match="not a 'tokens' table"):
         store.open(run_id).frame("tokens")
     path.unlink()
@@ -147,7 +142,9 @@ def test_damaged_header_is_listed_with_its_problem(store, content):
     assert store.open(run_id).frame("tokens")["count"].tolist() == [1]
 
 
-def test_full_disk_is_one_sentence_and_leaves_nothing(store, monkeypatch):
+def test_full_disk_is_one_sentence_and_leaves_nothing(folder_store, monkeypatch):
+    store = folder_store
+
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
