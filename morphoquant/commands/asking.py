@@ -42,16 +42,14 @@ def add_words(verb, items: int) -> None:
     words.add_capture_words(verb)
 
 
-def load_model(args):
-    """The model that the words name, given as the first word or with --model."""
-    from morphoquant.commands import workload
-
+def named(args):
+    """The words, with the model in one place: it is given as the first word or with --model."""
     args.model = args.name or args.model
-    return workload.load_model(args)
+    return args
 
 
 def make_items(args, loaded) -> Asked:
-    """Reads the item file, or draws items.
+    """Reads the item file, or draws items; what the preflight drew (`args.asked`) is not drawn again.
 
     Raises:
         BatchError: no item can be used, or the numbers are out of range.
@@ -60,6 +58,8 @@ def make_items(args, loaded) -> Asked:
     from morphoquant.data.item_file import read_items
     from morphoquant.data.item_tasks import ITEM_TASKS, draw_items
 
+    if (known := getattr(args, "asked", None)) is not None:
+        return known
     if args.item_file and args.tasks:
         raise BatchError("--tasks draws items and --item-file brings some: give one of the two.")
     if args.item_file:
@@ -72,16 +72,12 @@ def make_items(args, loaded) -> Asked:
     return Asked(draw_items(names, args.items, args.seed), "+".join(args.tasks) if args.tasks else "demo-items")
 
 
-def captures(args, loaded, names, pairs) -> list:
-    """A capture run for each calibration set, and gradients where methods need them; from the cache where they are there.
+def sets(names) -> list[str]:
+    """Names of calibration data, of "text", "image", "audio", "video", "all", data sets, or paths of a user's own data.
 
-    Args:
-        args: the words of a capture.
-        loaded: the model.
-        names: "text", "image", "audio", "video", "all", names of data sets, or paths of a user's own data.
-        pairs: methods and specs that will be fitted to them.
+    Raises:
+        UnknownNameError: one of them is none.
     """
-    from morphoquant.commands import workload
     from morphoquant.data.datasets import DATASETS
     from morphoquant.data.own import is_own
 
@@ -89,7 +85,21 @@ def captures(args, loaded, names, pairs) -> list:
     for name, data in zip(names, full, strict=True):
         if data not in DATASETS and not is_own(data):
             raise UnknownNameError("calibration set", name, [*SHORT, *DATASETS])
-    found = [workload.make_capture(Namespace(**{**vars(args), "data": data}), loaded) for data in dict.fromkeys(full)]
+    return list(dict.fromkeys(full))
+
+
+def captures(args, loaded, names, pairs) -> list:
+    """A capture run for each calibration set, and gradients where methods need them; from the cache where they are there.
+
+    Args:
+        args: the words of a capture.
+        loaded: the model.
+        names: of the sets, as `sets` gives them.
+        pairs: methods and specs that will be fitted to them.
+    """
+    from morphoquant.commands import workload
+
+    found = [workload.make_capture(Namespace(**{**vars(args), "data": data}), loaded) for data in names]
     workload.make_gradients(args, loaded, found, pairs)
     return found
 

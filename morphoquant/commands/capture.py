@@ -25,7 +25,7 @@ def run(args) -> str | None:
     """Captures, or finds the equal run in the cache, and says where it is."""
     from morphoquant.commands import preflight, workload
 
-    loaded = preflight.load_checked(args)
+    loaded = preflight.load_checked(args, preflight.Job())
     if loaded is None:
         return None
     done = workload.make_capture(args, loaded)

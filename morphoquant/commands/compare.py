@@ -2,9 +2,8 @@
 
 import json
 import sys
-from argparse import Namespace
 
-from morphoquant.commands import words
+from morphoquant.commands import asking, words
 from morphoquant.core.errors import CompareError
 from morphoquant.core.offered import EXAMPLES, NAMES
 from morphoquant.core.spec import SPEC_FORM
@@ -46,8 +45,9 @@ def add(verbs, shared) -> None:
     words.add_model_words(making)
     words.add_capture_words(making)
     words.add_quantize_words(making)
+    words.add_preflight_words(making)
     words.add_names(verb)
-    verb.set_defaults(run=run)
+    verb.set_defaults(run=run, tasks=None, item_file=None)
 
 
 def run(args) -> None:
@@ -59,6 +59,8 @@ def run(args) -> None:
     if args.method and args.runs:
         raise CompareError("--method makes runs and RUNS names some: give one of the two.")
     runs, failures = _made(args, store) if args.method else ([store.open(name) for name in args.runs] or kin(store), [])
+    if args.method and args.preflight:
+        return
     if all(run.plan.kind == "evaluate" for run in runs):
         show_evaluations(store, runs, args.format)
     else:
@@ -71,18 +73,27 @@ def run(args) -> None:
 
 
 def _made(args, store) -> tuple[list, list]:
-    """Quantize runs of the words' methods, evaluated too where questions are wanted, and the failures.
+    """Quantize runs of the words' methods, evaluated too where questions are wanted, and the failures; neither with --preflight.
 
     Raises:
         CompareError: not one could be made.
     """
-    from morphoquant.commands import quantize, workload
+    from morphoquant.commands import preflight, quantize, workload
     from morphoquant.runs.comparison import each, honoured, together
     from morphoquant.runs.fitting import Held
 
     args.method = [*NAMES, *EXAMPLES] if args.method == ["all"] else args.method
     pairs, failures = honoured(words.parsed(args))
-    loaded = workload.load_model(args)
+    job = preflight.Job(
+        pairs,
+        measured=[(args.eval_data, args.eval_samples)],
+        asks=bool(args.items),
+        reads_on=bool(args.items),
+        apart=True,
+    )
+    loaded = preflight.load_checked(args, job)
+    if loaded is None:
+        return [], []
     captured = workload.make_capture(args, loaded)
     size = together(loaded.model)
 
@@ -102,11 +113,9 @@ def _made(args, store) -> tuple[list, list]:
 
 def _asked(args, store, loaded, captured, pairs, held) -> list:
     """Evaluations of the pairs on freshly drawn questions."""
-    from morphoquant.commands import asking
     from morphoquant.runs.evaluate import evaluate
 
-    words_of_items = Namespace(**{**vars(args), "tasks": None, "item_file": None})
-    asked = asking.make_items(words_of_items, loaded)
+    asked = asking.make_items(args, loaded)
     return evaluate(
         loaded,
         asked.items,
@@ -117,6 +126,7 @@ def _asked(args, store, loaded, captured, pairs, held) -> list:
         scope=args.asked_scope,
         batch=asking.BATCH,
         seed=args.seed,
+        keep_bytes=args.keep_bytes,
         held=held,
         progress=args.progress,
     )[1:]

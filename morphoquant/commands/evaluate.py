@@ -45,33 +45,38 @@ def add(verbs, shared) -> None:
     )
     verb.add_argument("--no-control", dest="control", action="store_false", help="do not ask again with the media of other items")
     verb.add_argument("--json", action="store_true", help="print the results as JSON")
+    words.add_preflight_words(verb)
     words.add_names(verb)
     verb.set_defaults(run=run)
 
 
-def run(args) -> str:
+def run(args) -> str | None:
     """Evaluates; what is in the cache is not asked again."""
     pairs = words.pairs(args) + [_allocated(path) for path in args.allocation]
 
-    from morphoquant.commands import answer_tables
+    from morphoquant.commands import answer_tables, preflight
     from morphoquant.data.passages import perplexity_texts
     from morphoquant.runs.evaluate import evaluate
     from morphoquant.store.run_store import RunStore
 
-    store, loaded = RunStore(args.cache), asking.load_model(args)
+    store, sets = RunStore(args.cache), asking.sets(args.calibrate_on or [args.data]) if pairs else []
+    loaded = preflight.load_checked(asking.named(args), preflight.Job(pairs, sets=sets, asks=True, reads_on=True))
+    if loaded is None:
+        return None
     asked = asking.make_items(args, loaded)
     done = evaluate(
         loaded,
         asked.items,
         pairs,
         store=store,
-        captures=asking.captures(args, loaded, args.calibrate_on or [args.data], pairs) if pairs else (),
+        captures=asking.captures(args, loaded, sets, pairs),
         data=asked.name,
         texts=perplexity_texts(),
         scope=args.scope,
         control=args.control,
         batch=args.batch,
         seed=args.seed,
+        keep_bytes=args.keep_bytes,
         progress=args.progress,
     )
     refused = [*asked.refused, *asking.refused_in(done[0])]  # the same in every run

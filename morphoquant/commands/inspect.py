@@ -24,6 +24,7 @@ def add(verbs, shared) -> None:
     words.add_model_words(verb)
     words.add_capture_words(verb)
     words.add_quantize_words(verb, samples=SAMPLES)
+    words.add_preflight_words(verb)
     verb.add_argument("--run", dest="capture_run", metavar="RUN", help="capture run to fit to; its model is loaded")
     verb.add_argument(
         "--blocks",
@@ -42,20 +43,22 @@ def add(verbs, shared) -> None:
     verb.set_defaults(run=run)
 
 
-def run(args) -> str:
+def run(args) -> str | None:
     """Looks inside with every method at every spec; runs already in the cache are not repeated."""
     pairs = words.pairs(args)
 
-    from morphoquant.commands import workload
-    from morphoquant.runs.inspection import inspect
+    from morphoquant.commands import preflight, workload
+    from morphoquant.runs.inspection import SHOWN_BLOCKS, inspect
     from morphoquant.store.run_store import RunStore
 
     store = RunStore(args.cache)
-    if args.capture_run:
-        captured = store.open(args.capture_run)
-        loaded = workload.load_model_of(args, captured)
-    else:
-        loaded = workload.load_model(args)
+    captured = store.open(args.capture_run) if args.capture_run else None
+    measured = [(args.eval_data, _MANY * args.eval_samples)]
+    shown = len(set(args.blocks)) or SHOWN_BLOCKS
+    loaded = preflight.load_checked(args, preflight.Job(pairs, captured, measured=measured, shown=shown))
+    if loaded is None:
+        return None
+    if captured is None:
         captured = workload.make_capture(args, loaded)
     workload.make_gradients(args, loaded, [captured], pairs)
     load = _few(args, loaded)

@@ -39,7 +39,8 @@ def run(args) -> str | None:
     from morphoquant.store.run_store import RunStore
 
     captured = RunStore(args.cache).open(args.capture_run) if args.capture_run else None
-    loaded = preflight.load_checked(args, pairs, captured)
+    measured = [(args.eval_data, args.eval_samples)]
+    loaded = preflight.load_checked(args, preflight.Job(pairs, captured, measured=measured))
     if loaded is None:
         return None
     if captured is None:

@@ -23,11 +23,12 @@ def add(verbs, shared) -> None:
     verb.add_argument("--spec", default="w4a4", help=f"spec: {SPEC_FORM} (default: w4a4)")
     verb.add_argument("--top", type=int, default=20, help="groups to print (default: 20)")
     verb.add_argument("--json", action="store_true", help="print the whole ranking as JSON")
+    words.add_preflight_words(verb)
     words.add_names(verb)
     verb.set_defaults(run=run)
 
 
-def run(args) -> str:
+def run(args) -> str | None:
     """Ranks the groups; a ranking that is in the cache is not made again."""
     from morphoquant.core.spec import QuantSpec
     from morphoquant.methods.options import parse_method
@@ -35,12 +36,16 @@ def run(args) -> str:
     method, spec = parse_method(args.method), QuantSpec.parse(args.spec)
     method.check(spec)
 
+    from morphoquant.commands import preflight
     from morphoquant.runs.sensitivity import sensitivity
     from morphoquant.store.run_store import RunStore
 
-    loaded = asking.load_model(args)
+    sets = asking.sets([args.data])
+    loaded = preflight.load_checked(asking.named(args), preflight.Job([(method, spec)], sets=sets, asks=True))
+    if loaded is None:
+        return None
     asked = asking.make_items(args, loaded)
-    (capture,) = asking.captures(args, loaded, [args.data], [(method, spec)])
+    (capture,) = asking.captures(args, loaded, sets, [(method, spec)])
     done = sensitivity(
         loaded,
         asked.items,
@@ -52,6 +57,7 @@ def run(args) -> str:
         scope=args.scope,
         batch=args.batch,
         seed=args.seed,
+        keep_bytes=args.keep_bytes,
         progress=args.progress,
     )
     refused = [*asked.refused, *asking.refused_in(done)]

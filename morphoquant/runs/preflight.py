@@ -1,14 +1,16 @@
-"""What a capture and a quantisation will need, told before any long work: memory, disk, group sizes, calibration data.
+"""What an engine verb will need, told before any long work: memory, disk, group sizes, calibration data.
 
 A model of shapes alone is enough (`models.load.load(weights=False)`). Predictions are bounds from above, and close ones:
 
     weights      4 bytes a parameter
     statistics   as much as ChannelStats holds for a channel and slot, times the channels of all layer inputs and their slots,
                  the fine histograms, and the rows that wait to be counted
-    activation   tokens of the longest sample times the widest input or output of a linear in the language model or the head
-    quantised    4 bytes a weight in scope for each method, since all are fitted together
+    activation   tokens of the longest sample times the widest input or output of a linear in the language model or the head; of
+                 questions, all rows that share a forward, without the head, which gives their last tokens alone
+    quantised    4 bytes a weight in scope for each set of quantised weights that is held at once
+    beside       what the verb keeps of the model's inside: keys and values of questions, or hidden states and attention
     disk         the statistics once for each shard of samples, before compression
-    device       on a device other than the CPU: weights, activation, quantised weights, and its counters of the histograms
+    device       on a device other than the CPU: all but the statistics, and its counters of the histograms
 
 The inputs of q, k, v and of gate, up are one; linears of other names count alone, though they may turn out to share an input.
 """
@@ -18,48 +20,38 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from shutil import disk_usage
 
-import numpy as np
 import psutil
 from torch import nn
 
 from morphoquant.core.errors import ModelError, MorphoQuantError, SpecError
-from morphoquant.core.layers import Component, role_of
+from morphoquant.core.layers import Component
 from morphoquant.core.modality import CONTENT, Modality
 from morphoquant.core.spec import QuantSpec
-from morphoquant.hooks.collector import GATHERED
 from morphoquant.hooks.components import components
 from morphoquant.runs.capture import SHARD
-from morphoquant.stats.bins import BIN_COUNT, FINE_COUNT
-from morphoquant.stats.channel_stats import ChannelStats
-from morphoquant.stats.fine import WIDE
+from morphoquant.runs.predicted_sizes import channels_of, fine_bytes, in_units, slots_of, statistics_bytes, waiting_bytes
+from morphoquant.stats.bins import BIN_COUNT
 
-_SHARED = (("q_proj", "k_proj", "v_proj"), ("q", "k", "v"), ("query", "key", "value"), ("gate_proj", "up_proj"), ("w1", "w3"))
-_SEEN = {Component.VISION: {Modality.IMAGE, Modality.VIDEO}, Component.AUDIO: {Modality.AUDIO}}
-_NAMED = {
-    "audio": {Modality.AUDIO},
-    "speech": {Modality.AUDIO},
-    "video": {Modality.VIDEO},
-    "image": {Modality.IMAGE},
-    "vis": {Modality.IMAGE, Modality.VIDEO},
-}
-_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
+_BODY = (Component.LANGUAGE, Component.HEAD)
 
 
 @dataclass(frozen=True)
 class Data:
-    """What calibration data hold.
+    """What the samples and questions hold that a verb runs.
 
     Attributes:
-        name: of the data.
-        samples: how many.
+        name: of the calibration data.
+        samples: how many of them.
         modalities: of their parts, as far as the model takes them.
-        tokens: of the longest sample.
+        tokens: of the longest sample or passage, all of whose logits are made.
+        asked: of the longest question, 0 where nothing is asked.
     """
 
     name: str
     samples: int
     modalities: frozenset[Modality]
     tokens: int
+    asked: int = 0
 
 
 @dataclass(frozen=True)
@@ -70,12 +62,13 @@ class Preflight:
         weights: still to be loaded; 0 for a model that is in memory.
         statistics: held while capturing, 0 where nothing is captured.
         activation: the largest one.
-        quantised: weights of all methods, 0 without any.
+        quantised: weights of all methods that are held at once, 0 without any.
+        beside: what else the verb holds while methods are in place, by name.
         memory: available now.
         counters: of histograms on a device other than the CPU.
         device_memory: free on that device; absent for the CPU.
         disk: for the capture run.
-        disk_free: below the cache folder.
+        disk_free: below the cache folder; absent where that is a URL, of which nobody says it.
         problems: errors of one sentence each; any of them stops the work.
         warnings: one sentence each.
     """
@@ -84,9 +77,10 @@ class Preflight:
     statistics: int
     activation: int
     quantised: int
+    beside: Mapping[str, int]
     memory: int
     disk: int
-    disk_free: int
+    disk_free: int | None
     counters: int
     device_memory: int | None
     problems: tuple[MorphoQuantError, ...]
@@ -95,22 +89,38 @@ class Preflight:
     @property
     def needed(self) -> int:
         """Bytes of memory at once: statistics are gone before methods are fitted."""
-        return self.weights + self.activation + max(self.statistics, self.quantised)
+        return self.weights + self.activation + max(self.statistics, self.quantised + sum(self.beside.values()))
 
     @property
     def needed_on_device(self) -> int:
         """Bytes of the device's memory at once."""
-        return self.weights + self.activation + max(self.counters, self.quantised)
+        return self.weights + self.activation + max(self.counters, self.quantised + sum(self.beside.values()))
+
+    @property
+    def spare(self) -> int:
+        """Bytes that are left where the model runs."""
+        on_device = self.device_memory is not None
+        return max(0, self.device_memory - self.needed_on_device if on_device else self.memory - self.needed)
+
+    @property
+    def parts(self) -> dict[str, int]:
+        """What needs memory, by name."""
+        found = {"weights": self.weights, "statistics": self.statistics, "largest activation": self.activation}
+        more = {"quantised weights": self.quantised, **self.beside}
+        return found | {name: value for name, value in more.items() if value}
+
+    @property
+    def of_disk(self) -> str:
+        """ " of 3.0 GiB free", or nothing where that is not known."""
+        return "" if self.disk_free is None else f" of {in_units(self.disk_free)} free"
 
     def lines(self) -> list[str]:
         """The figures and sentences, a line each."""
-        rows = [("weights", self.weights), ("statistics", self.statistics), ("largest activation", self.activation)]
-        rows += [("quantised weights", self.quantised)] if self.quantised else []
-        told = [f"{name:20}{in_units(value):>12}" for name, value in rows]
+        told = [f"{name:20}{in_units(value):>12}" for name, value in self.parts.items()]
         told.append(f"{'memory at most':20}{in_units(self.needed):>12} of {in_units(self.memory)} available")
         if self.device_memory is not None:
             told.append(f"{'device at most':20}{in_units(self.needed_on_device):>12} of {in_units(self.device_memory)} free")
-        told.append(f"{'disk at most':20}{in_units(self.disk):>12} of {in_units(self.disk_free)} free")
+        told.append(f"{'disk at most':20}{in_units(self.disk):>12}{self.of_disk}")
         return [*told, *(f"warning: {one}" for one in self.warnings), *(f"problem: {one}" for one in self.problems)]
 
 
@@ -118,25 +128,33 @@ def preflight(
     model: nn.Module,
     takes: Collection[Modality],
     data: Data,
-    cache: Path,
+    cache: Path | str,
     *,
     keep_rows: int | None,
+    captures: int = 1,
     specs: Sequence[QuantSpec] = (),
+    at_once: int | None = None,
     scope: Collection[Component] = (),
+    rows: int = 1,
+    beside: Mapping[str, int] | None = None,
     memory: int | None = None,
     disk_free: int | None = None,
     device_memory: int | None = None,
 ) -> Preflight:
-    """Predicts what capturing `data` and quantising at `specs` needs.
+    """Predicts what capturing `data`, quantising at `specs` and asking questions needs.
 
     Args:
         model: its parameters may be on the meta device.
         takes: the modalities that the model is fed with.
-        data: the calibration data; those of the evaluation where nothing is captured.
-        cache: where runs go; it need not exist.
+        data: what is run; of the calibration data, or of the evaluation where nothing is captured.
+        cache: folder or URL where runs go; it need not exist.
         keep_rows: rows kept of each input and slot; absent where nothing is captured.
-        specs: one for each method that is fitted.
+        captures: capture runs that are made, of as many samples each.
+        specs: one for each set of quantised weights.
+        at_once: sets of quantised weights that are held together; absent for all.
         scope: parts that are quantised.
+        rows: questions that share a forward.
+        beside: bytes of what else is held while methods are in place, by name.
         memory: bytes available; absent: what the system says.
         disk_free: bytes; absent: what the system says of `cache`.
         device_memory: bytes free on the device that the model runs on; absent for the CPU.
@@ -147,85 +165,25 @@ def preflight(
     runs = {name for name in linears if slots_of(name, parts[name], data.modalities)}
     meta = any(parameter.is_meta for parameter in model.parameters())
     held = 0 if keep_rows is None else statistics_bytes(widths, parts, data.modalities, keep_rows)
-    beside = 0 if keep_rows is None else waiting_bytes(widths, runs) + fine_bytes(widths, parts, data.modalities)
-    wide = [max(widths[name]) for name in linears if parts[name] in (Component.LANGUAGE, Component.HEAD)]
+    waits = 0 if keep_rows is None else waiting_bytes(widths, runs) + fine_bytes(widths, parts, data.modalities)
+    widest = {part: max((max(widths[name]) for name in linears if parts[name] is part), default=0) for part in _BODY}
     quantised = {name: linears[name] for name in linears if name in runs and parts[name] in scope}
     found = Preflight(
         weights=4 * sum(parameter.numel() for parameter in model.parameters()) if meta else 0,
-        statistics=held + beside,
-        activation=4 * data.tokens * max(wide, default=0),
-        quantised=4 * len(specs) * sum(module.weight.numel() for module in quantised.values()),
+        statistics=held + waits,
+        activation=4 * max(data.tokens * max(widest.values()), rows * data.asked * widest[Component.LANGUAGE]),
+        quantised=4 * min(len(specs), at_once or len(specs)) * sum(module.weight.numel() for module in quantised.values()),
+        beside=dict(beside or {}),
         memory=psutil.virtual_memory().available if memory is None else memory,
-        disk=held * -(-data.samples // SHARD),
-        disk_free=disk_usage(_existing(cache)).free if disk_free is None else disk_free,
-        counters=4 * BIN_COUNT * _channels(widths, parts, data.modalities) if held and device_memory is not None else 0,
+        disk=held * captures * -(-data.samples // SHARD),
+        disk_free=_free(cache) if disk_free is None else disk_free,
+        counters=4 * BIN_COUNT * channels_of(widths, parts, data.modalities) if held and device_memory is not None else 0,
         device_memory=device_memory,
         problems=(),
         warnings=tuple(_absent(data, takes)) if keep_rows is not None else (),
     )
     problems = [*_undivided(quantised, specs), *_scarce(found, keep_rows)]
     return replace(found, problems=tuple(problems))
-
-
-def statistics_bytes(
-    widths: Mapping[str, tuple[int, int]], parts: Mapping[str, Component], modalities: Collection[Modality], keep_rows: int
-) -> int:
-    """Bytes that the statistics of all layer inputs hold at most, without rows that wait to be counted.
-
-    Args:
-        widths: (input, output) channels of each linear, in the order of the model.
-        parts: the component of each.
-        modalities: that the data hold.
-        keep_rows: rows kept of each input and slot.
-    """
-    one = ChannelStats(1, keep_rows)
-    one.update(np.zeros((1, 1), np.float32), np.zeros(1, np.int8), np.zeros(1, np.uint64))
-    return one.nbytes * _channels(widths, parts, modalities)
-
-
-def _channels(widths: Mapping[str, tuple[int, int]], parts: Mapping[str, Component], modalities: Collection[Modality]) -> int:
-    """Channels of all inputs, each once for every slot."""
-    return sum(widths[name][0] * slots_of(name, parts[name], modalities) for name in inputs_of(widths))
-
-
-def waiting_bytes(widths: Mapping[str, tuple[int, int]], runs: Collection[str]) -> int:
-    """Bytes of the rows that wait to be counted, for linears that run."""
-    return sum(4 * GATHERED * widths[name][0] for name in inputs_of(widths) if name in runs)
-
-
-def fine_bytes(widths: Mapping[str, tuple[int, int]], parts: Mapping[str, Component], modalities: Collection[Modality]) -> int:
-    """Bytes of the histograms of the widest channels."""
-    return 4 * WIDE * FINE_COUNT * sum(slots_of(name, parts[name], modalities) for name in inputs_of(widths))
-
-
-def slots_of(name: str, part: Component, modalities: Collection[Modality]) -> int:
-    """Slots that can occur in a linear: of sequences each modality, special tokens and the first token; of media each modality
-    and its first row; none of a tower or connector whose media are absent, as far as its name says which they are."""
-    media = set(modalities) - {Modality.TEXT}
-    if part in (Component.LANGUAGE, Component.HEAD):
-        return len(media) + 3
-    said = next((seen for word, seen in _NAMED.items() if word in name.lower()), media)
-    return 2 * len(media & _SEEN.get(part, said))
-
-
-def inputs_of(widths: Mapping[str, tuple[int, int]]) -> Iterator[str]:
-    """The first linear of each input."""
-    seen = set()
-    for name, (channels, _) in widths.items():
-        role = role_of(name)
-        shared = next((names for names in _SHARED if role in names), (name,))
-        key = name.removesuffix(role), shared, channels
-        if key not in seen:
-            seen.add(key)
-            yield name
-
-
-def in_units(size: int) -> str:
-    """Bytes in the largest unit of which there is one, such as "1.5 GiB"."""
-    value, unit = float(size), 0
-    while value >= 1024 and unit < len(_UNITS) - 1:
-        value, unit = value / 1024, unit + 1
-    return f"{size} bytes" if unit == 0 else f"{value:.1f} {_UNITS[unit]}"
 
 
 def _absent(data: Data, takes: Collection[Modality]) -> Iterator[str]:
@@ -254,25 +212,29 @@ def _scarce(found: Preflight, keep_rows: int | None) -> Iterator[ModelError]:
         hint = f"lower --keep-rows from {keep_rows}, " if keep_rows and found.statistics >= found.quantised else ""
         hint = hint or "give fewer methods at once, "
         yield ModelError(
-            f"{in_units(found.needed)} of memory may be needed (weights {in_units(found.weights)}, statistics "
-            f"{in_units(found.statistics)}, quantised weights {in_units(found.quantised)}, largest activation "
-            f"{in_units(found.activation)}) and {in_units(found.memory)} are available: {hint}free some, or go on all the same "
-            "with --no-preflight."
+            f"{in_units(found.needed)} of memory may be needed ({_told(found.parts)}) and {in_units(found.memory)} are "
+            f"available: {hint}free some, or go on all the same with --no-preflight."
         )
+    on_device = {"counters": found.counters, **{name: value for name, value in found.parts.items() if name != "statistics"}}
     if found.device_memory is not None and found.needed_on_device > found.device_memory:
         yield ModelError(
-            f"{in_units(found.needed_on_device)} of the device's memory may be needed (weights {in_units(found.weights)}, "
-            f"counters {in_units(found.counters)}, quantised weights {in_units(found.quantised)}, largest activation "
-            f"{in_units(found.activation)}) and {in_units(found.device_memory)} are free: free some, give --device cpu, or go on "
-            "all the same with --no-preflight."
+            f"{in_units(found.needed_on_device)} of the device's memory may be needed "
+            f"({_told(on_device)}) and {in_units(found.device_memory)} are free: free some, give "
+            "--device cpu, or go on all the same with --no-preflight."
         )
-    if found.disk > found.disk_free:
+    if found.disk_free is not None and found.disk > found.disk_free:
         yield ModelError(
             f"{in_units(found.disk)} of disk may be needed and {in_units(found.disk_free)} are free: free some, choose another "
             "folder with --cache, or go on all the same with --no-preflight."
         )
 
 
-def _existing(folder: Path) -> Path:
-    """The folder, or the nearest one above it that exists."""
-    return next(path for path in (folder.resolve(), *folder.resolve().parents) if path.is_dir())
+def _told(parts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {in_units(value)}" for name, value in parts.items())
+
+
+def _free(cache: Path | str) -> int | None:
+    """Bytes free in the folder, or in the nearest one above it that exists; absent for a URL."""
+    if not isinstance(cache, Path):
+        return None
+    return disk_usage(next(path for path in (cache.resolve(), *cache.resolve().parents) if path.is_dir())).free

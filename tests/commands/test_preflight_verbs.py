@@ -85,3 +85,61 @@ def test_the_embedded_model_is_loaded_once_and_refuses_talks_of_several_turns(tm
     assert main(["capture", *words, "--json"]) == 0 and loads == ["demo", "demo"], "once for each command"
     made = json.loads(capsys.readouterr().out)
     assert made["status"] == "finished" and len(made["summary"]["left_out"]) == 1
+
+
+ASKED = ["--items", "2", "--samples", "3", "--keep-rows", "4"]
+LOOKED_AT = ["--samples", "3", "--eval-samples", "1", "--keep-rows", "4"]
+VERBS = {
+    "evaluate": (ASKED, ("keys and values", "quantised weights")),
+    "sensitivity": (ASKED, ("quantised weights",)),
+    "inspect": (LOOKED_AT, ("states, attention", "quantised weights")),
+    "compare": ([*LOOKED_AT, "--items", "2"], ("keys and values", "quantised weights")),
+}
+
+
+def figure(told: str, name: str) -> str:
+    """What stands behind a name."""
+    return next(line for line in told.splitlines() if line.startswith(name)).removeprefix(name).strip()
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_tells_what_it_needs_before_a_model_is_loaded(verb, model, tmp_path, capsys):
+    more, names = VERBS[verb]
+    words = [verb, "--model", str(model), "--cache", str(tmp_path), *more, "--preflight", "--method"]
+    assert main([*words, "rtn"]) == 0
+    told = capsys.readouterr().out
+    for name in ("weights", "statistics", "largest activation", "memory at most", "disk at most", *names):
+        assert figure(told, name) and not figure(told, name).startswith("0 ")
+    assert main([*words, "rtn", "--spec", "w4a8-g32"]) == (0 if verb == "compare" else 2)
+    said = capsys.readouterr()
+    where = said.out if verb == "compare" else said.err
+    assert "cannot quantise the weight of " in where and "48 input channels" in where
+    assert not RunStore(tmp_path).entries()
+
+
+def test_methods_that_round_weights_alike_need_them_once(model, tmp_path, capsys):
+    words = ["evaluate", str(model), "--cache", str(tmp_path), *ASKED, "--preflight", "--method"]
+    found = []
+    for methods in (["rtn"], ["rtn", "dabc"], ["rtn", "gptq"], ["rtn", "--spec", "w4a4", "w8a8"]):
+        assert main([*words, *methods]) == 0
+        number, unit = figure(capsys.readouterr().out, "quantised weights").split()
+        found.append(float(number) * {"KiB": 1, "MiB": 1024}[unit])
+    assert found[1] == found[0] and found[2:] == pytest.approx([2 * found[0]] * 2, rel=0.05)
+
+
+def test_a_group_size_leaves_other_methods_whole_where_many_are_compared(model, texts, tmp_path, capsys):
+    words = [
+        "compare",
+        "--model",
+        str(model),
+        "--cache",
+        str(tmp_path / "cache"),
+        "--data",
+        str(texts),
+        "--eval-data",
+        str(texts),
+    ]
+    assert main([*words, "--method", "rtn", "--spec", "w4a8-g32", "w4a4", "--json"]) == 2
+    told = capsys.readouterr()
+    assert {row["spec"] for row in json.loads(told.out)} == {"w4a4"}
+    assert "problem: cannot quantise the weight of " in told.err and "1 of 2 could not be compared" in told.err

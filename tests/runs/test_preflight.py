@@ -15,8 +15,20 @@ from morphoquant.hooks.collector import Collector
 from morphoquant.hooks.components import components
 from morphoquant.hooks.modality_hooks import ModalityHooks
 from morphoquant.models.load import load
-from morphoquant.runs.capture import capture
-from morphoquant.runs.preflight import Data, fine_bytes, in_units, inputs_of, preflight, statistics_bytes, waiting_bytes
+from morphoquant.runs.capture import SHARD, capture
+from morphoquant.runs.eager import eager_attention, watching_attention
+from morphoquant.runs.full_pass import FullPass, Labels
+from morphoquant.runs.predicted_sizes import (
+    cache_bytes,
+    fine_bytes,
+    in_units,
+    inputs_of,
+    inside_bytes,
+    statistics_bytes,
+    waiting_bytes,
+)
+from morphoquant.runs.preflight import Data, preflight
+from morphoquant.runs.taps import taps_of, watching
 from morphoquant.stats.bins import BIN_COUNT
 from morphoquant.stats.channel_stats import ChannelStats
 
@@ -62,7 +74,7 @@ def test_predicted_disk_bounds_what_a_capture_writes(small, tmp_path):
     run = capture(small.model, [small.encode([one]) for one in samples], store=tmp_path, control=small.control, keep_rows=16)
     written = sum(path.stat().st_size for path in run.folder.iterdir() if path.name != "sequences.parquet")
     assert written < found(small, tmp_path).disk
-    assert found(small, tmp_path, samples=65).disk == 3 * found(small, tmp_path, samples=8).disk, "once for each shard of 32"
+    assert found(small, tmp_path, samples=5 * SHARD + 1).disk == 6 * found(small, tmp_path, samples=1).disk
 
 
 def test_the_largest_activation_is_that_of_the_head(small, tmp_path):
@@ -162,3 +174,56 @@ def test_the_machine_is_asked_where_nothing_is_given(small, tmp_path):
 def test_sizes_are_told_in_the_largest_unit(size, text):
     assert in_units(size) == text
     assert in_units(int(np.int64(size))) == text
+
+
+def test_keys_and_values_are_those_of_the_cache(small):
+    batch = small.encode([small_items()[2].sample], answers=False)
+    with torch.no_grad():
+        made = small.model(**batch, use_cache=True).past_key_values
+    held = sum(one.keys.nbytes + one.values.nbytes for one in made.layers)
+    tokens = batch["input_ids"].shape[1]
+    assert cache_bytes(small.model.config, tokens, 1) == held and cache_bytes(small.model.config, tokens, 12) == 12 * held
+
+
+def test_what_is_recorded_inside_is_foreseen(small):
+    taps, labels = taps_of(small.model, {Component.LANGUAGE}), Labels()
+    full, batch = FullPass(labels), small.encode([small_items()[3].sample])
+    with (
+        eager_attention(small.model),
+        ModalityHooks(small.model, labels, small.control) as hooks,
+        watching(small.model, taps, full.before, full.after),
+        watching_attention(small.model, taps, full.attention),
+    ):
+        hooks.run(batch)
+    states, maps = (
+        [one.nbytes for kept in some for one in kept.values()] for some in ((full.given, full.states), (full.weights,))
+    )
+    plain, shown = (inside_bytes(small.model.config, batch["input_ids"].shape[1], blocks) for blocks in (0, len(taps)))
+    assert len(maps) == len(taps) > 1 and shown - plain == sum(maps)
+    assert sum(states) + sum(maps) < shown < sum(states) + sum(maps) + 9 * max(maps)
+
+
+def test_questions_share_forwards_and_leave_the_head_out(small, tmp_path):
+    alone, asked = (Data("", 8, ALL, 10, tokens) for tokens in (0, 100))
+    told = [preflight(small.model, ALL, data, tmp_path, keep_rows=None, rows=4, **PLENTY) for data in (alone, asked)]
+    language = [m for n, m in small.model.named_modules() if components(small.model).get(n) is Component.LANGUAGE]
+    widest = max(max(module.in_features, module.out_features) for module in language)
+    assert told[1].activation == max(told[0].activation, 4 * 4 * 100 * widest) > told[0].activation
+
+
+def test_what_is_beside_is_needed_and_what_is_left_is_spare(small, tmp_path):
+    beside = {"keys and values": 10**9}
+    data = Data("", 8, ALL, 10)
+    found = preflight(small.model, ALL, data, tmp_path, keep_rows=None, beside=beside, memory=2**31, disk_free=None)
+    assert found.needed == found.activation + 10**9 and found.spare == 2**31 - found.needed
+    (problem,) = preflight(small.model, ALL, data, tmp_path, keep_rows=None, beside=beside, memory=10**8).problems
+    assert "keys and values 953.7 MiB" in str(problem)
+    url = preflight(small.model, ALL, data, "s3://bucket/runs", keep_rows=4)
+    assert url.disk > 0 and url.disk_free is None and url.lines()[-1].endswith("iB")
+
+
+def test_methods_are_held_at_once_or_some_at_a_time(small, tmp_path):
+    specs, scope = [QuantSpec.parse("w4a4")] * 6, [Component.LANGUAGE]
+    every, some = (found(small, tmp_path, specs=specs, scope=scope, at_once=count) for count in (None, 2))
+    assert every.quantised == 3 * some.quantised > 0
+    assert found(small, tmp_path, captures=5).disk == 5 * found(small, tmp_path).disk
