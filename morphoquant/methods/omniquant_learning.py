@@ -16,7 +16,7 @@ from morphoquant.methods.blocks import BlockCall, BlockInputs
 from morphoquant.methods.folding import scale_folds
 from morphoquant.methods.rtn import RTN
 from morphoquant.methods.straight_through import straight_through
-from morphoquant.methods.weight_clip import clamped, reach_of
+from morphoquant.methods.weight_clip import clamped
 from morphoquant.methods.weights import fit_weights
 from morphoquant.quant.activation import ActivationQuantizer
 from morphoquant.quant.channelwise import Scale, Shift
@@ -152,7 +152,9 @@ class Learned:
 
     def _reach(self, layer: str, w: Tensor) -> Tensor:
         """Magnitude at which each weight group is clipped [out, groups, 1]."""
-        reach = reach_of(w, self.group)
+        groups = self._grouped(w)
+        # The gradient of a maximum goes to one place of its group: gathered, it need not be looked for again.
+        reach = groups.gather(-1, groups.detach().abs().argmax(-1, keepdim=True)).abs()
         return reach * torch.sigmoid(self.clips[layer]).to(w.dtype) if layer in self.clips else reach
 
     def _grouped(self, w: Tensor) -> Tensor:

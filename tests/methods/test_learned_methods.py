@@ -137,6 +137,24 @@ def test_gradients_pass_through_rounding():
     assert float(scale.grad) == pytest.approx(float((rounded / 2).sum().detach()), rel=1e-5)
 
 
+def test_the_gradient_through_a_range_is_that_of_its_definition():
+    """Written out by hand, it equals what autograd makes of Q(x) = r Q(clamp(x / r)), for a range of each row."""
+    x = torch.randn(4, 3, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    exact, given = (x * 2).round() / 2, torch.arange(60, dtype=torch.float64).reshape(4, 3, 5)
+
+    def gradients(quantise):
+        moved, reach = x.clone().requires_grad_(), x.abs().amax(-1, keepdim=True).mul(0.7).requires_grad_()
+        (quantise(moved, reach) * given).sum().backward()
+        return moved.grad, reach.grad
+
+    def defined(moved, reach):
+        unit = torch.clamp(moved / reach, -1, 1)
+        return reach * (unit + (exact / reach - unit).detach())
+
+    for one, other in zip(gradients(lambda *both: straight_through(both[0], exact, both[1])), gradients(defined), strict=True):
+        torch.testing.assert_close(one, other)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
