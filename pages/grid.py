@@ -3,9 +3,10 @@
 import streamlit as st
 
 from morphoquant.ui.defaults import at_some_layer
-from morphoquant.ui.error_figures import grid_figures
+from morphoquant.ui.error_figures import grid_figures, other_channels
 from morphoquant.ui.headline import headline
 from morphoquant.ui.navigate import to_layer
+from morphoquant.ui.notes import note
 from morphoquant.ui.page import open_page, sentences
 from morphoquant.ui.panel import panel
 
@@ -15,6 +16,9 @@ scene = open_page(
 with sentences():
     scene = at_some_layer(scene)
     headline(grid_figures(scene))
+changed = other_channels(scene.runs[0])
+if changed:
+    note(changed)
 panel(scene, "grid_placement")
 panel(scene, "alpha_search", on_click=to_layer())
 panel(scene, "codes_used")

@@ -9,6 +9,7 @@ from morphoquant.core.modality import CONTENT, POSITIONS
 from morphoquant.core.selection import Selection
 from morphoquant.queries.channels import channel_frame
 from morphoquant.queries.decibels import summed
+from morphoquant.queries.own_channels import changing
 from morphoquant.store.run import Run
 
 _USE = ["group", "modality", "channel", "count", "clipped", "clip_sq", "round_sq"]
@@ -19,7 +20,7 @@ def beyond_seen(run: Run, capture: Run, names: Sequence[str]) -> pd.DataFrame:
     """How much of an input's error is made by values that no range over the calibration data could have held.
 
     Args:
-        run: a quantize run; without fixed grids or grid use there is nothing to tell.
+        run: a quantize run; without fixed grids of the input's own channels, or grid use, there is nothing to tell.
         capture: the capture that it was fitted to.
         names: inputs wanted, by the first linear of their group.
 
@@ -27,7 +28,7 @@ def beyond_seen(run: Run, capture: Run, names: Sequence[str]) -> pd.DataFrame:
         A row for each (layer, modality) whose grid use is kept; see `beyond`. First tokens are left out of the use, not of what
         was seen.
     """
-    if not (names and run.has("grid_use") and run.has("grids")):
+    if not (names and run.has("grid_use") and run.has("grids")) or changing(run.plan):
         return beyond(pd.DataFrame(columns=_USE), pd.DataFrame(columns=_GRID), pd.DataFrame(columns=["group", "channel"]))
     where = {"group": list(names), "modality": list(map(str, CONTENT)), "position": ["rest"]}
     use = summed(run.frame("grid_use", _USE, where), _USE[:3], _USE[3:])

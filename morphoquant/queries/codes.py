@@ -9,6 +9,7 @@ from morphoquant.core.selection import Selection
 from morphoquant.queries.alpha import channel_grids
 from morphoquant.queries.layers import group_row
 from morphoquant.queries.modalities import ordered, where
+from morphoquant.queries.own_channels import in_own_channels
 from morphoquant.stats.bins import bin_edges
 from morphoquant.store.run import Run
 
@@ -26,6 +27,9 @@ def codes_used(run: Run, capture: Run, selection: Selection, layer: str) -> pd.D
 
     Returns:
         layer, modality, channel, used, available. Sorted by modality, then channel.
+
+    Raises:
+        StoreError: the capture keeps no such histogram, or the grids may be of other channels than the input's.
     """
     group = group_row(run, layer)["group"]
     filters = {**where(selection), "group": group}
@@ -36,7 +40,7 @@ def codes_used(run: Run, capture: Run, selection: Selection, layer: str) -> pd.D
     table = capture.table("histograms", ["modality", "channel", "bins", "counts"], filters)
     if not table.num_rows:
         raise StoreError(f"run {capture.run_id!r} keeps no histogram of {group!r} for this selection: choose another layer.")
-    grids = channel_grids(run, layer).set_index("channel")
+    grids = channel_grids(in_own_channels(run), layer).set_index("channel")
     frame = occupied_codes(table, grids)
     # nunique skips the null code of bypassed values, so that a channel that bypasses whole uses 0 codes.
     counted = frame.groupby(["modality", "channel"], sort=True)["code"].nunique().rename("used").reset_index()

@@ -8,6 +8,7 @@ from morphoquant.core.selection import Selection
 from morphoquant.queries.codes import occupied_codes
 from morphoquant.queries.layers import PLACE, groups
 from morphoquant.queries.modalities import ordered, where
+from morphoquant.queries.own_channels import in_own_channels
 from morphoquant.store.run import Run
 
 MOST_CHANNELS = 64
@@ -32,9 +33,9 @@ def code_entropy(run: Run, capture: Run, selection: Selection) -> pd.DataFrame:
         of codes), value (bits). In the order of the model.
 
     Raises:
-        StoreError: no selected input has both.
+        StoreError: no selected input has both, or the grids may be of other channels than the input's.
     """
-    places = groups(run, selection)
+    places = groups(in_own_channels(run), selection)
     parts = [_of_input(run, capture, selection, row) for row in places.itertuples()]
     frame = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     if frame.empty:

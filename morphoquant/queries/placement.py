@@ -11,6 +11,7 @@ from morphoquant.core.selection import Selection
 from morphoquant.queries.alpha import channel_grids
 from morphoquant.queries.codes import codes_used
 from morphoquant.queries.histograms import signed_density
+from morphoquant.queries.own_channels import in_own_channels
 from morphoquant.queries.use import channel_use
 from morphoquant.store.run import Run
 
@@ -34,10 +35,10 @@ def grid_placement(run: Run, capture: Run, selection: Selection, layer: str) -> 
         "use" (modality, name = codes used, codes available, clipped %, bypassed %, or beyond view %; value).
 
     Raises:
-        StoreError: the channel does not exist, or the capture keeps no histogram of the layer.
+        StoreError: the channel does not exist, the capture keeps no histogram of the layer, or the grids may be of others.
     """
     return placement_of(
-        channel_grids(run, layer),
+        channel_grids(in_own_channels(run), layer),
         layer,
         selection.channel,
         lambda channel, span: signed_density(capture, selection, layer, channel, span=span),

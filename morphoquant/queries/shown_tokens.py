@@ -36,6 +36,12 @@ class ShownTokens:
     tap: str
 
 
+def inputs_with_tokens(capture: Run) -> list[str]:
+    """Inputs of which the run keeps tokens, by the first linear of their group, sorted."""
+    name = _table_of(capture)
+    return [] if name is None else sorted(capture.table(name, ["group"])["group"].unique().to_pylist())
+
+
 def shown_tokens(capture: Run, selection: Selection, layer: str) -> ShownTokens:
     """Reads the kept rows of the input of `layer` of the selected modalities and position classes.
 
@@ -47,14 +53,14 @@ def shown_tokens(capture: Run, selection: Selection, layer: str) -> ShownTokens:
         UnknownNameError: no such layer.
     """
     group = str(group_row(capture, layer)["group"])
-    name = next((name for name in _TABLES if capture.has(name)), None)
+    name = _table_of(capture)
     if name is None:
         raise StoreError(
             f"run {capture.run_id!r} keeps no sample of tokens, which this figure shows; a capture of your own does, {_MAKE}."
         )
     table = capture.table(name, where={**where(selection), "group": group})
     if not table.num_rows:
-        raise StoreError(_none_of(capture, name, group))
+        raise StoreError(_none_of(capture, group))
     order = list(map(str, selection.modalities or MODALITIES))
     keys = pd.DataFrame({key: table[key].cast(pa.string()).to_pandas() for key in ("modality", "position")})
     ranks = [table["priority"].to_numpy()]
@@ -67,8 +73,12 @@ def shown_tokens(capture: Run, selection: Selection, layer: str) -> ShownTokens:
     return ShownTokens(group, x, bands, _tap(capture, group, bands, rounded=name != _TABLES[0]))
 
 
-def _none_of(capture: Run, name: str, group: str) -> str:
-    kept = sorted(capture.table(name, ["group"])["group"].unique().to_pylist())
+def _table_of(capture: Run) -> str | None:
+    return next((name for name in _TABLES if capture.has(name)), None)
+
+
+def _none_of(capture: Run, group: str) -> str:
+    kept = inputs_with_tokens(capture)
     if group in kept:
         return f"run {capture.run_id!r} keeps no such token of {group!r}: take in more modalities, or the first token."
     offered = f"{', '.join(kept[:8])}{' ...' if len(kept) > 8 else ''}"

@@ -3,13 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from morphoquant.core.errors import StoreError
 from morphoquant.queries.alpha import channel_grids
+from morphoquant.queries.own_channels import in_own_channels
+from morphoquant.queries.sources import static
 from morphoquant.store.run import Run
-
-# Methods whose grids stand in the input's own channels; all others may scale, shift, reorder or mix them first, and the stored
-# grids are then of channels that the capture does not hold. A test holds the names to what the methods say of themselves.
-OWN_CHANNELS = ("rtn", "dabc", "mdqfo", "morphoquant", "gptq", "llm_int8", "zeroquant", "easyquant", "qvlm")
 
 
 def quantised_rows(run: Run, layer: str, x: np.ndarray) -> np.ndarray:
@@ -27,13 +24,7 @@ def quantised_rows(run: Run, layer: str, x: np.ndarray) -> np.ndarray:
         StoreError: the run has no fixed grids of this input, or not in its own channels.
         UnknownNameError: no such layer.
     """
-    changing = [name for name in str(run.plan.method).split("+") if name not in OWN_CHANNELS]
-    if run.has("grids") and changing:
-        raise StoreError(
-            f"run {run.run_id!r} may round other channels than those of the input, since {changing[0]} can scale, reorder or mix "
-            f"them first: choose a run of {', '.join(OWN_CHANNELS)}."
-        )
-    return rows_on(channel_grids(run, layer), x)
+    return rows_on(channel_grids(in_own_channels(static(run)), layer), x)
 
 
 def rows_on(grids: pd.DataFrame, x: np.ndarray) -> np.ndarray:

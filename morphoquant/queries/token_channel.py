@@ -96,7 +96,8 @@ def _largest(values: np.ndarray, starts: np.ndarray, axis: int) -> np.ndarray:
 def _joined(tokens: int, channels: int) -> str:
     if tokens == channels == 1:
         return "Each cell is one value."
-    return f"A cell is the largest magnitude of up to {tokens} neighbouring tokens and {channels} neighbouring channels."
+    parts = [f"{count} neighbouring {noun}" for count, noun in ((tokens, "tokens"), (channels, "channels")) if count > 1]
+    return f"A cell is the largest magnitude of up to {' and '.join(parts)}."
 
 
 def _quantised(run: Run | None, stages: tuple[str, ...]) -> str:

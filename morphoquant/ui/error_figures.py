@@ -4,6 +4,8 @@ import pandas as pd
 
 from morphoquant.core.modality import CONTENT
 from morphoquant.figures.theme import three_digits
+from morphoquant.queries.own_channels import changing
+from morphoquant.store.run_store import Run
 from morphoquant.ui import frames
 from morphoquant.ui.headline import Figure
 from morphoquant.ui.layer_figures import group_of
@@ -61,6 +63,17 @@ def compare_table(scene: Scene) -> pd.DataFrame:
         "run_id": "run identifier",
     }
     return frame[list(titles)].rename(columns=titles)
+
+
+def other_channels(run: Run) -> str | None:
+    """What the grids of a run are of, in a sentence, where its method may change the input first; None where it does not."""
+    method = changing(run.plan)
+    if method is None:
+        return None
+    return plain(
+        f"{method} can scale, reorder or mix the channels of an input before they are rounded: levels, alphas and channel "
+        "numbers here are of what comes out of that, and are not drawn over the distribution that the capture has counted."
+    )
 
 
 def grid_figures(scene: Scene) -> list[Figure]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import streamlit as st
 
 from morphoquant.core.errors import UnknownNameError
+from morphoquant.queries.own_channels import changing
 from morphoquant.store.run_store import RunEntry
 from morphoquant.ui import session
 from morphoquant.ui.address import NOTHING, Address
@@ -166,7 +167,9 @@ def _is_rounding(entry: RunEntry, run: RunEntry) -> bool:
 
 
 def _newest(entries: Sequence[RunEntry]) -> RunEntry | None:
-    """The newest finished run, of those with static grids if there are any; else the newest that can be read, else the first."""
+    """The newest finished run, of those whose fixed grids every page can show if there are any; else the newest that can be
+    read, else the first.
+    """
     return min(entries, key=_rank, default=None)
 
 
@@ -175,4 +178,5 @@ def _rank(entry: RunEntry) -> int:
         return 3
     if entry.header.status != "finished":
         return 2
-    return 0 if "grids" in entry.header.tables else 1
+    grids = "grids" in entry.header.tables
+    return 0 if grids and changing(entry.header.plan) is None else 1

@@ -25,7 +25,7 @@ VIEWS.add(
         takes=frozenset({"component", "role", "modalities", "positions", "measure"}),
         runs="quantize",
         query=_query,
-        draw=lambda frame, selection: depth_lines(frame, chosen(MEASURES, selection).axis),
+        draw=lambda frame, selection: depth_lines(frame, chosen(MEASURES, selection).axis).update_yaxes(rangemode="nonnegative"),
         measures=MEASURES,
     ),
 )

@@ -2,6 +2,7 @@
 
 from morphoquant.figures.token_map import token_map
 from morphoquant.queries.sources import capture_of, quantized
+from morphoquant.queries.standing_out import standing_out
 from morphoquant.queries.token_channel import STAGES, token_channel
 from morphoquant.queries.worst import worst_layer
 from morphoquant.views.base import VIEWS, Measure, View, chosen
@@ -18,7 +19,7 @@ MEASURES = (
 def query(store, runs, selection, measures=MEASURES):
     """The frame of `token_channel` of the chosen measure; all but what was before needs a quantize run."""
     measure, capture = chosen(measures, selection).name, capture_of(store, runs)
-    layer = selection.layer or worst_layer(capture, selection, with_histogram=True)
+    layer = selection.layer or standing_out(capture, selection) or worst_layer(capture, selection)
     run = None if measure == "before" else quantized(runs)[0]
     return token_channel(capture, run, selection, layer, STAGES if measure == "beside" else (measure,))
 

@@ -9,13 +9,19 @@ from fixtures.small_model import inputs_of, linears
 from fixtures.small_runs import CAPTURE, token_rows
 
 from morphoquant.core.errors import StoreError, UnknownNameError
-from morphoquant.core.modality import POSITIONS, Modality, unslot
+from morphoquant.core.modality import POSITIONS, Modality, Position, unslot
 from morphoquant.core.offered import NAMES
 from morphoquant.core.selection import Selection
 from morphoquant.methods.options import parse_method
 from morphoquant.methods.parts import Part, parts_found
 from morphoquant.queries import token_channel as query
-from morphoquant.queries.stored_grids import OWN_CHANNELS, quantised_rows
+from morphoquant.queries.beyond import beyond_seen
+from morphoquant.queries.codes import codes_used
+from morphoquant.queries.entropy import code_entropy
+from morphoquant.queries.own_channels import OWN_CHANNELS, changing
+from morphoquant.queries.placement import grid_placement
+from morphoquant.queries.standing_out import standing_out
+from morphoquant.queries.stored_grids import quantised_rows
 from morphoquant.queries.token_channel import STAGES, token_channel
 from morphoquant.store.run_store import RunStore
 from morphoquant.store.ship import ship
@@ -114,15 +120,42 @@ def test_what_cannot_be_shown_says_why_and_what_to_do(small_runs, tmp_path):
 
 
 def test_grids_of_other_channels_than_the_inputs_are_refused(small_runs, tmp_path):
-    plan = replace(small_runs.searched.plan, method="smoothquant+mdqfo")
-    tables = {name: [small_runs.searched.table(name)] for name in ("layers", "tokens", "grids")}
+    capture, plan = small_runs.capture, replace(small_runs.searched.plan, method="smoothquant+mdqfo")
     with RunStore(tmp_path).writer(plan) as writer:
-        writer.finish(tables, {})
-    with pytest.raises(StoreError, match="smoothquant can scale, reorder or mix them first: choose a run of rtn, dabc"):
-        quantised_rows(RunStore(tmp_path).open(plan.run_id), Q2, kept()[0])
+        writer.finish({name: [small_runs.searched.table(name)] for name in small_runs.searched.header.tables}, {})
+    run = RunStore(tmp_path).open(plan.run_id)
+    asked = (
+        lambda: quantised_rows(run, Q2, kept()[0]),
+        lambda: grid_placement(run, capture, Selection(), Q2),
+        lambda: codes_used(run, capture, Selection(), Q2),
+        lambda: code_entropy(run, capture, Selection()),
+    )
+    for ask in asked:
+        with pytest.raises(StoreError, match="smoothquant can scale, reorder or mix them first: choose a run of rtn, dabc"):
+            ask()
+    assert beyond_seen(small_runs.searched, capture, [Q2]).size and beyond_seen(run, capture, [Q2]).empty
+    folded = replace(plan, method="gptq+morphomodal", fields={"morphomodal.fold": True})
+    assert changing(folded) == "morphomodal" and changing(replace(folded, fields={"morphomodal.fold": False})) is None
 
 
 def test_the_methods_that_stay_in_the_inputs_channels_are_those_that_find_no_transform():
     # llm_int8, zeroquant and mquant place no static grid; naming them or not makes no difference.
     staying = {name for name in NAMES if Part.TRANSFORM not in parts_found(parse_method(name))}
-    assert set(OWN_CHANNELS) <= staying and staying - set(OWN_CHANNELS) <= {"mquant", "morphomodal", "masquant"}
+    assert set(OWN_CHANNELS) <= staying and staying - set(OWN_CHANNELS) <= {"mquant", "masquant"}
+
+
+def test_the_input_that_is_opened_is_the_kept_one_whose_first_token_stands_out_most(small_runs, tmp_path):
+    def ratio(linear) -> float:
+        x, slots = inputs_of(linear)
+        first = np.array([unslot(int(slot))[1] is Position.FIRST for slot in slots])
+        return float(np.abs(x[first]).max() / np.abs(x[~first]).max()) if first.any() else 0.0
+
+    ratios = {linear.name: ratio(linear) for linear in linears() if linear.name == linear.group}
+    most = max(ratios, key=ratios.get)
+    assert standing_out(small_runs.capture, Selection()) == most and ratios[most] > 1
+    others = recaptured(small_runs, tmp_path, shown_tokens=token_rows(LINEAR, 50))
+    assert standing_out(others, Selection()) == Q2
+    assert standing_out(others, Selection(component="vision")) is None
+    assert standing_out(others, Selection(modalities=(Modality.AUDIO,))) == Q2
+    ship(small_runs.capture, tmp_path / "bare" / "stored", {Q2})
+    assert standing_out(RunStore(tmp_path / "bare").open(CAPTURE.run_id), Selection()) is None
