@@ -1,6 +1,6 @@
 """The rows of one block put in order of their slots, worked out once for all linears that see the same rows."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -52,6 +52,18 @@ class Arrangement:
     def counts(self) -> np.ndarray:
         """Rows of each of `slots`."""
         return np.diff(self.starts)
+
+    def pieces(self, most: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """(order, starts) with at most `most` rows a slot in each; all slots stay present."""
+        if self.counts.max() <= most:
+            yield self.order, self.starts
+            return
+        for first in range(0, int(self.counts.max()), most):
+            spans = [
+                (min(a + first, b), min(a + first + most, b)) for a, b in zip(self.starts[:-1], self.starts[1:], strict=True)
+            ]
+            order = np.concatenate([self.order[a:b] for a, b in spans])
+            yield order, np.concatenate([[0], np.cumsum([b - a for a, b in spans])]).astype(np.int64)
 
     def draw(self, kept: Sequence[Kept]) -> Draw:
         """Which rows to add to the samples of all slots, worked out once for each `kept`, one a slot."""

@@ -7,17 +7,18 @@ import torch
 from torch import Tensor
 
 from morphoquant.stats import magnitudes
-from morphoquant.stats.arrangement import Arrangement, arrange
+from morphoquant.stats.arrangement import Arrangement, Draw, arrange
 from morphoquant.stats.bins import BIN_COUNT
 from morphoquant.stats.columns import Ragged, SlotColumns
 from morphoquant.stats.counters import ROOM, Overflow, add_counts, nonzero, offsets_of, relieve
+from morphoquant.stats.device_stats import DeviceStats
 from morphoquant.stats.fine import FineCounts
 from morphoquant.stats.kernel import accumulate
 from morphoquant.stats.magnitudes import LARGEST
 from morphoquant.stats.moments import Moments, merge
 from morphoquant.stats.reservoir import NOTHING, Kept, choose
 from morphoquant.stats.threads import scratch, use_threads
-from morphoquant.stats.torch_pass import add_histogram, block_part
+from morphoquant.stats.torch_pass import filled
 
 _POWERS = ("mean", "m2", "m3", "m4")
 
@@ -45,7 +46,7 @@ class ChannelStats:
         self._overflow: list[Overflow] = []
         self._kept: list[Kept] = []
         self._sample = np.empty((0, keep_rows, channels), np.float32)
-        self._device_counters: dict[int, Tensor] = {}
+        self._device: DeviceStats | None = None
         self._fine = FineCounts()
 
     def _empty(self, places: int) -> dict[str, np.ndarray]:
@@ -72,7 +73,7 @@ class ChannelStats:
         held = sum(array.nbytes for array in self._arrays.values())
         held += sum(part.index.nbytes + part.counts.nbytes for part in self._overflow)
         held += self._sample.nbytes
-        return held + sum(tensor.nbytes for tensor in self._device_counters.values())
+        return held + (self._device.nbytes if self._device else 0)
 
     def update(self, x: Tensor | np.ndarray, slots: Tensor | np.ndarray, keys: Tensor | np.ndarray) -> None:
         """Adds rows.
@@ -93,29 +94,44 @@ class ChannelStats:
             return
         self._make_room(rows.slots)
         places = np.array([self._places[slot] for slot in rows.slots], dtype=np.int64)
-        x = x.detach().to(torch.float32)
-        on_cpu = x.device.type == "cpu"
-        if on_cpu:
-            self._update_cpu(x.contiguous().numpy(), rows, places)
+        if x.device.type == "cpu":
+            self._update_cpu(x.detach(), rows, places)
         else:
-            self._update_device(x, rows, places)
-        self._count_fine(x, rows, places)
-        self._draw(x, rows, places)
+            self._update_device(x.detach(), rows, places)
 
-    def _count_fine(self, x: Tensor, rows: Arrangement, places: np.ndarray) -> None:
+    def _update_cpu(self, x: Tensor, rows: Arrangement, places: np.ndarray) -> None:
+        self._settle()
+        threads = use_threads()
+        bits = _bits_of(x)
+        for order, starts in rows.pieces(ROOM):
+            added = np.diff(starts)
+            for place in places[self._since[places] + added > ROOM]:
+                self._relieve(place)
+            accumulate(bits, order, starts, places, self._rows, **self._arrays, tiles=scratch(threads))
+            self._rows[places] += added
+            self._since[places] += added
         if len(self._fine.channels) == 0:
-            reach = np.maximum(self._arrays["high"][places].max(0), -self._arrays["low"][places].min(0))
-            self._fine.choose(np.where(np.isfinite(reach), reach, 0.0))
-        wide = x if x.device.type == "cpu" else x[:, self._fine.channels]
-        self._fine.update(_numpy(wide.contiguous()), rows.order, rows.starts, np.array(rows.slots, np.int64))
+            self._fine.choose(self._arrays["low"][places], self._arrays["high"][places])
+        wide = x[:, self._fine.channels].to(torch.float32).numpy()
+        self._fine.update(wide, rows.order, rows.starts, np.array(rows.slots, np.int64))
+        draw = self._draw(rows, places)
+        if len(draw.rows):
+            chosen = x.index_select(0, torch.from_numpy(draw.rows)).to(torch.float32)
+            self._sample[places[draw.owners], draw.places] = chosen.numpy()
 
-    def _draw(self, x: Tensor, rows: Arrangement, places: np.ndarray) -> None:
+    def _update_device(self, x: Tensor, rows: Arrangement, places: np.ndarray) -> None:
+        if self._device is not None and self._device.device != x.device:
+            self._settle()
+        if self._device is None:
+            self._device = DeviceStats(x.device, self._sample, self._fine.channels)
+        self._device.update(x, rows, places)
+        self._device.keep(x, self._draw(rows, places), places, len(self._places))
+
+    def _draw(self, rows: Arrangement, places: np.ndarray) -> Draw:
         draw = rows.draw([self._kept[place] for place in places])
         for place, kept in zip(places, draw.kept, strict=True):
             self._kept[place] = kept
-        if len(draw.rows):
-            wanted = torch.from_numpy(draw.rows).to(x.device)
-            self._sample[places[draw.owners], draw.places] = _numpy(x.index_select(0, wanted))
+        return draw
 
     def _make_room(self, slots: tuple[int, ...]) -> None:
         fresh = [slot for slot in slots if slot not in self._places]
@@ -133,27 +149,6 @@ class ChannelStats:
         self._sample = np.concatenate([self._sample, np.empty((len(fresh), *self._sample.shape[1:]), np.float32)])
         self._rows = np.concatenate([self._rows, np.zeros(len(fresh), np.int64)])
         self._since = np.concatenate([self._since, np.zeros(len(fresh), np.int64)])
-
-    def _update_cpu(self, x: np.ndarray, rows: Arrangement, places: np.ndarray) -> None:
-        threads = use_threads()
-        for order, starts in _pieces(rows, ROOM):
-            added = np.diff(starts)
-            for place in places[self._since[places] + added > ROOM]:
-                self._relieve(place)
-            accumulate(x, order, starts, places, self._rows, **self._arrays, tiles=scratch(threads))
-            self._rows[places] += added
-            self._since[places] += added
-
-    def _update_device(self, x: Tensor, rows: Arrangement, places: np.ndarray) -> None:
-        order = torch.from_numpy(rows.order).to(x.device)
-        for place, start, end in zip(places, rows.starts[:-1], rows.starts[1:], strict=True):
-            mine = x[order[start:end]].contiguous()
-            if place not in self._device_counters:
-                self._device_counters[place] = torch.zeros(self.channels * BIN_COUNT, dtype=torch.int32, device=x.device)
-            add_histogram(mine, self._device_counters[place])
-            part = block_part(mine)
-            self._join_moments(place, part.moments)
-            self._join_rest(place, end - start, part.nans, part.infs, part.low, part.high, part.sums_abs, part.keys)
 
     def _finite(self, place: int) -> np.ndarray:
         return self._rows[place] - self._arrays["nans"][place] - self._arrays["infs"][place]
@@ -186,21 +181,28 @@ class ChannelStats:
         self._relieve(place)
 
     def _settle(self) -> None:
-        """Brings the histograms from devices."""
-        for place, counters in self._device_counters.items():
-            index = counters.nonzero()[:, 0]
-            self._add_counts(place, _numpy(index), _numpy(counters[index]).astype(np.int64))
-        self._device_counters = {}
+        """Brings what a device holds."""
+        if self._device is None:
+            return
+        held, self._device = self._device, None
+        for place, part in held.parts.items():
+            found = part.numpy()
+            self._join_moments(place, Moments(found.pop("count"), *(found.pop(name) for name in _POWERS)))
+            self._join_rest(place, held.rows[place], **found)
+            self._add_counts(place, *filled(held.counters[place]))
+        self._fine.add(held.fine_channels.cpu().numpy(), {slot: filled(counts) for slot, counts in held.fine_counters.items()})
+        self._sample = held.sample.cpu().numpy()
 
     def merge(self, other: "ChannelStats") -> None:
-        """Adds everything `other` has seen; `other` stays as it is, but for histograms fetched from its devices.
+        """Adds everything `other` has seen; `other` stays as it is, but for what is fetched from its device.
 
         Raises:
             ValueError: the two differ in channels, kept rows or seed (a programming error).
         """
         if (self.channels, self.keep_rows, self.seed) != (other.channels, other.keep_rows, other.seed):
             raise ValueError("statistics to merge must agree in channels, kept rows and seed")
-        other._settle()
+        for one in (self, other):
+            one._settle()
         self._make_room(other.slots)
         for slot, theirs in other._places.items():
             place = self._places[slot]
@@ -224,9 +226,11 @@ class ChannelStats:
 
     def extremes(self) -> dict[int, tuple[int, np.ndarray]]:
         """{slot: (rows, float32 [K] largest finite magnitude of each channel, 0 where there is none)} of the rows so far."""
-        low, high = self._arrays["low"], self._arrays["high"]
+        low, high, rows = self._arrays["low"], self._arrays["high"], self._rows
+        if self._device is not None:
+            low, high, rows = self._device.extended(low, high, rows)
         peaks = {slot: np.maximum(high[place], -low[place]).clip(min=0.0) for slot, place in self._places.items()}
-        return {slot: (int(self._rows[self._places[slot]]), peak) for slot, peak in peaks.items()}
+        return {slot: (int(rows[self._places[slot]]), peak) for slot, peak in peaks.items()}
 
     def rows(self) -> dict[int, SlotColumns]:
         """Everything, as columns of the tables of `SlotColumns`, by slot."""
@@ -303,17 +307,13 @@ def _numpy(values: Tensor | np.ndarray) -> np.ndarray:
     return values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
 
 
+def _bits_of(x: Tensor) -> np.ndarray:
+    """Bits of rows on the CPU as the kernel reads them: half of a float32's for bfloat16, which needs no wider copy."""
+    if x.dtype == torch.bfloat16:
+        return x.contiguous().view(torch.uint16).numpy()
+    return x.to(torch.float32).contiguous().numpy().view(np.uint32)
+
+
 def _filled(values: np.ndarray, absent: float) -> np.ndarray:
     plain = np.ma.filled(np.ma.masked_invalid(values), absent)
     return plain
-
-
-def _pieces(rows: Arrangement, most: int):
-    """(order, starts) with at most `most` rows a slot in each; all slots stay present."""
-    if rows.counts.max() <= most:
-        yield rows.order, rows.starts
-        return
-    for first in range(0, int(rows.counts.max()), most):
-        spans = [(min(a + first, b), min(a + first + most, b)) for a, b in zip(rows.starts[:-1], rows.starts[1:], strict=True)]
-        order = np.concatenate([rows.order[a:b] for a, b in spans])
-        yield order, np.concatenate([[0], np.cumsum([b - a for a, b in spans])]).astype(np.int64)

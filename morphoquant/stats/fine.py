@@ -7,6 +7,8 @@ an octave as well. Which those are depends on what came first; parts that chose 
 therefore knowledge about some of the values that the histogram proper counts, all of them as a rule.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 from numba import njit
 
@@ -26,21 +28,33 @@ class FineCounts:
         # Pages of slots that never occur are never written, so they take no memory.
         self._counts = np.zeros((_SLOTS, WIDE, FINE_COUNT), np.uint32)
 
-    def choose(self, absmax: np.ndarray) -> None:
-        """Settles the channels by the largest magnitudes [K] so far."""
+    def choose(self, low: np.ndarray, high: np.ndarray) -> None:
+        """Settles the channels by the extremes [slots, K] so far."""
+        reach = np.maximum(high.max(0), -low.min(0))
+        absmax = np.where(np.isfinite(reach), reach, 0.0)
         self.channels = np.sort(np.argsort(-absmax, kind="stable")[:WIDE]).astype(np.int64)
 
     def update(self, x: np.ndarray, order: np.ndarray, starts: np.ndarray, slots: np.ndarray) -> None:
         """Adds rows.
 
         Args:
-            x: float32 [rows, `len(channels)`], or all K channels.
+            x: float32 [rows, `len(channels)`].
             order: row numbers, those of one slot together.
             starts: where in `order` each slot's rows start, and the end.
             slots: of each of them, int64.
         """
-        columns = self.channels if x.shape[1] != len(self.channels) else np.arange(len(self.channels))
-        _count(x, order, starts, slots, columns, self._counts)
+        _count(x, order, starts, slots, self._counts)
+
+    def add(self, channels: np.ndarray, counts: Mapping[int, tuple[np.ndarray, np.ndarray]]) -> None:
+        """Adds counts made elsewhere: by slot flat indices (place of the channel * FINE_COUNT + bin) and what to add there.
+
+        Args:
+            channels: counted ones; the same as here, if these are settled.
+            counts: int64 indices, each once, and int64 counts.
+        """
+        self.channels = channels
+        for slot, (index, more) in counts.items():
+            self._counts[slot].reshape(-1)[index] += more.astype(np.uint32)
 
     def merge(self, other: "FineCounts") -> None:
         """Adds what `other` counted of the same channels."""
@@ -69,12 +83,12 @@ class FineCounts:
 
 
 @njit(cache=True, nogil=True)
-def _count(x, order, starts, slots, columns, counts):
+def _count(x, order, starts, slots, counts):
     bits = x.view(np.int32)
     for index in range(len(slots)):
         for at in range(starts[index], starts[index + 1]):
-            for place in range(len(columns)):
-                value = bits[order[at], columns[place]]
+            for place in range(x.shape[1]):
+                value = bits[order[at], place]
                 magnitude = value & 0x7FFFFFFF
                 if magnitude >= 0x7F800000:
                     continue  # NaN and infinities are counted elsewhere

@@ -11,7 +11,8 @@ Counters are incremented for 16 channels at a time: they lie 2 KiB apart, so mor
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import njit, prange, types
+from numba.extending import overload
 
 from morphoquant.stats.bins import BIN_COUNT, FIRST_CODE, MANTISSA_SHIFT, SIGN_BINS
 from morphoquant.stats.magnitudes import LARGEST
@@ -39,7 +40,7 @@ def accumulate(x, order, starts, places, seen, nans, infs, low, high, moments, s
     """Adds rows to the state.
 
     Args:
-        x: rows, float32 [rows, K], C-contiguous.
+        x: bits of the rows, uint32 [rows, K] of float32 or uint16 of bfloat16, C-contiguous.
         order: row numbers, those of one place together, int64.
         starts: where in `order` each place's rows start, and the end, int64 [places + 1].
         places: index along the first axis of the state for each of them, int64.
@@ -68,7 +69,7 @@ def accumulate(x, order, starts, places, seen, nans, infs, low, high, moments, s
                 done = seen[s]
                 for first in range(starts[segment], starts[segment + 1], TILE_ROWS):
                     rows = min(TILE_ROWS, starts[segment + 1] - first)
-                    _load(x, order, first, rows, block * WIDTH, c_end, mine)
+                    _load(x, order, first, rows, block * WIDTH, c_end, mine.view(np.uint32))
                     for c0 in range(block * WIDTH, c_end, WIDTH):
                         tile = mine[c0 // WIDTH - block]
                         width = min(WIDTH, c_end - c0)
@@ -85,9 +86,21 @@ def accumulate(x, order, starts, places, seen, nans, infs, low, high, moments, s
                     done += rows
 
 
+def _float32_bits(bits):
+    """Bits of the float32 that a float of this width widens to; what the compiler is told of it stands below."""
+    raise NotImplementedError("only compiled code calls this")
+
+
+@overload(_float32_bits)
+def _widened(bits):
+    if bits == types.uint16:
+        return lambda bits: np.uint32(bits) << np.uint32(16)
+    return lambda bits: bits
+
+
 @njit(cache=True, nogil=True)
 def _load(x, order, first, rows, c_first, c_end, tiles):
-    """Copies neighbouring tiles, [LOADED, TILE_ROWS * WIDTH]; columns beyond the last channel are zero."""
+    """Copies neighbouring tiles, bits [LOADED, TILE_ROWS * WIDTH]; columns beyond the last channel are zero."""
     for r in range(rows):
         row = order[first + r]
         at = r * WIDTH
@@ -95,10 +108,10 @@ def _load(x, order, first, rows, c_first, c_end, tiles):
             tile = tiles[(c0 - c_first) // WIDTH]
             if c0 + WIDTH <= c_end:
                 for c in range(WIDTH):
-                    tile[at + c] = x[row, c0 + c]
+                    tile[at + c] = _float32_bits(x[row, c0 + c])
             else:
                 for c in range(WIDTH):
-                    tile[at + c] = x[row, c0 + c] if c0 + c < c_end else np.float32(0.0)
+                    tile[at + c] = _float32_bits(x[row, c0 + c]) if c0 + c < c_end else np.uint32(0)
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"})

@@ -99,3 +99,40 @@ def test_the_model_computes_what_it_did_before():
     with ModalityHooks(model, Collector()) as hooks:
         watched = hooks.run(batch).logits
     assert torch.equal(bare, watched)
+
+
+def test_rows_of_two_types_wait_apart():
+    collector = Collector(keep_rows=4)
+    x = torch.linspace(-3, 3, 12).reshape(4, 3)
+    for number, dtype in enumerate((torch.float32, torch.bfloat16, torch.float16, torch.bfloat16)):
+        collector.on_input("one", None, x.to(dtype), torch.zeros(4, dtype=torch.int8), torch.arange(4) + 4 * number)
+    (columns,) = collector.stats["one"].rows().values()
+    expected = torch.cat([x.to(dtype).float() for dtype in (torch.float32, torch.bfloat16, torch.float16, torch.bfloat16)])
+    assert columns.channel_stats["count"].tolist() == [16, 16, 16]
+    np.testing.assert_allclose(columns.channel_stats["sum_abs"], expected.double().abs().sum(0).numpy(), rtol=1e-12)
+
+
+WAITING = {
+    "a copy to the CPU": lambda x: x.cpu(),
+    "one number": lambda x: float(x.sum()),
+    "a shape that depends on values": lambda x: x[x > 0],
+}
+
+
+@pytest.mark.parametrize("waits", WAITING.values(), ids=list(WAITING))
+def test_a_device_without_values_refuses_what_waits_for_them(waits):
+    with pytest.raises((NotImplementedError, RuntimeError)):
+        waits(torch.zeros(3, device="meta"))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_rows_on_a_device_are_recorded_without_waiting_for_it(dtype):
+    collector = Collector(keep_rows=4)
+    for number, labels in enumerate(([0, 1, -1], [0, 1, 5], [5, 5, 5])):
+        slots, keys = torch.tensor(labels * 20, dtype=torch.int8), torch.arange(60) + 60 * number
+        for group, width in (("one", 40), ("other", 5)):
+            collector.on_input(group, None, torch.zeros(60, width, dtype=dtype, device="meta"), slots, keys)
+    for stats in collector._stats.values():
+        assert stats._device.rows == {0: 40, 1: 40, 2: 80} and stats._device.sample.shape[:2] == (3, 4)
+    with pytest.raises((NotImplementedError, RuntimeError)):
+        collector.stats["one"].rows()

@@ -144,16 +144,38 @@ def test_values_of_any_size_count_and_bin_exactly(x, cut):
 
 def test_torch_pass_agrees_with_the_kernel(monkeypatch):
     batches = [data(seed, 200, 37, odd) for seed, odd in ((0, 0), (1, 30), (2, 0))]
+    batches[2][1][:] = np.where(batches[2][1] == 5, 7, batches[2][1])  # a slot that comes later
     kernel = filled(*batches, channels=37)
-    monkeypatch.setattr(ChannelStats, "_update_cpu", lambda self, x, *rest: self._update_device(torch.from_numpy(x), *rest))
+    begun = ChannelStats.from_rows(filled(batches[0], channels=37).rows(), 37, 4, 1)
+    monkeypatch.setattr(ChannelStats, "_update_cpu", ChannelStats._update_device)
     fallback = filled(*batches, channels=37)
-    assert fallback._device_counters
-    assert_same(fallback, kernel)
-    more = data(3, 50, 37)
+    for batch in batches[1:]:
+        begun.update(*batch)
+    for found in (fallback, begun):
+        for label, (rows, peak) in kernel.extremes().items():
+            assert found.extremes()[label][0] == rows
+            np.testing.assert_array_equal(found.extremes()[label][1], peak)
+        assert found._device is not None
+        assert_same(found, kernel)
+        assert_same_fine(found, kernel)
+    more, last = data(3, 50, 37), data(4, 50, 37)
     fallback.update(*more)
     monkeypatch.undo()
-    kernel.update(*more)
+    fallback.update(*last)
+    for batch in (more, last):
+        kernel.update(*batch)
     assert_same(fallback, kernel)
+    assert_same_fine(fallback, kernel)
+
+
+def assert_same_fine(one, other):
+    one, other = one.rows(), other.rows()
+    for label in other:
+        ours, theirs = one[label].fine_histograms, other[label].fine_histograms
+        np.testing.assert_array_equal(ours["channel"], theirs["channel"])
+        for name in ("bins", "counts"):
+            np.testing.assert_array_equal(ours[name].offsets, theirs[name].offsets)
+            np.testing.assert_array_equal(ours[name].values, theirs[name].values)
 
 
 def test_rows_round_trip_and_statistics_go_on(tmp_path):
@@ -205,10 +227,18 @@ def restored(x, slots, keys):
     return stats
 
 
-def test_half_precision_is_upcast_exactly():
-    x = torch.randn(50, 5).to(torch.bfloat16)
-    slots, keys = np.zeros(50, np.int8), np.arange(50)
-    assert_same(filled((x, slots, keys), channels=5), filled((x.float().numpy(), slots, keys), channels=5))
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("channels", [5, 70])
+@pytest.mark.parametrize("update", ["_update_cpu", "_update_device"])
+def test_half_precision_is_upcast_exactly(dtype, channels, update, monkeypatch):
+    values, slots, keys = data(0, 300, channels, 20)
+    x = torch.from_numpy(values).to(dtype)
+    x[3, 0] = 2.0**-130 if dtype == torch.bfloat16 else 2.0**-24  # below the smallest normal one
+    wide = filled((x.float().numpy(), slots, keys), channels=channels)
+    monkeypatch.setattr(ChannelStats, "_update_cpu", getattr(ChannelStats, update))
+    narrow = filled((x, slots, keys), channels=channels)
+    assert_same(narrow, wide)
+    assert_same_fine(narrow, wide)
 
 
 def test_memory_stays_the_same_however_many_rows():

@@ -1,0 +1,69 @@
+"""Decoder blocks with the layer sizes of Qwen2.5-Omni-7B's thinker, of the stock classes, with random weights.
+
+The towers are a stub of one small layer and see nothing: image, audio and video tokens come as placeholder ids, by which the
+hooks label them, and take their embeddings from the table like text. So what runs is the language model alone, whose linears
+hold nine tenths of the 7B model's values.
+"""
+
+import torch
+from torch import Tensor
+from transformers import Qwen2_5OmniThinkerForConditionalGeneration
+from transformers.models.qwen2_5_omni.configuration_qwen2_5_omni import Qwen2_5OmniThinkerConfig
+
+VOCABULARY = 2048
+_IMAGE, _AUDIO, _VIDEO, _VISION_START, _AUDIO_START = range(VOCABULARY - 5, VOCABULARY)
+# Shares of the tokens of a sequence; the rest is text, before and after the media.
+_SHARES = {_IMAGE: 0.3, _AUDIO: 0.15, _VIDEO: 0.2}
+_HEADS, _KEY_HEADS = 28, 4
+
+
+def thinker(blocks: int, hidden: int, intermediate: int, dtype: torch.dtype) -> Qwen2_5OmniThinkerForConditionalGeneration:
+    """The model, in eval mode.
+
+    Args:
+        blocks: decoder blocks.
+        hidden: 3584 in the 7B model; a multiple of 56, for 28 heads of an even width.
+        intermediate: 18944 in the 7B model.
+        dtype: of weights and activations.
+    """
+    size = hidden // _HEADS
+    text = {
+        "vocab_size": VOCABULARY,
+        "hidden_size": hidden,
+        "intermediate_size": intermediate,
+        "num_hidden_layers": blocks,
+        "num_attention_heads": _HEADS,
+        "num_key_value_heads": _KEY_HEADS,
+        "rope_parameters": {"rope_type": "default", "mrope_section": _sections(size), "rope_theta": 1e6},
+    }
+    tower = {"depth": 1, "num_heads": 2, "hidden_size": 32, "out_hidden_size": hidden, "intermediate_size": 48}
+    audio = {"d_model": 32, "encoder_layers": 1, "encoder_attention_heads": 2, "encoder_ffn_dim": 48, "output_dim": hidden}
+    config = Qwen2_5OmniThinkerConfig(
+        text_config=text,
+        vision_config=tower | {"fullatt_block_indexes": [0]},
+        audio_config=audio,
+        image_token_index=_IMAGE,
+        audio_token_index=_AUDIO,
+        video_token_index=_VIDEO,
+        vision_start_token_id=_VISION_START,
+        audio_start_token_id=_AUDIO_START,
+    )
+    return Qwen2_5OmniThinkerForConditionalGeneration(config).to(dtype).eval()
+
+
+def batch(tokens: int, sequences: int) -> dict[str, Tensor]:
+    """Ids of text, image, audio and video tokens: so many in all, in so many sequences of equal length."""
+    length = tokens // sequences
+    media = [one for index, share in _SHARES.items() for one in [index] * int(share * length)]
+    before = (length - len(media)) // 2
+    ids = torch.randint(0, VOCABULARY - 5, (sequences, length))
+    ids[:, before : before + len(media)] = torch.tensor(media)
+    return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+
+
+def _sections(head: int) -> list[int]:
+    """How a head's rotary pairs are shared out among time, height and width: 16, 24 and 24 of 64 in the 7B model."""
+    pairs = head // 2
+    time = pairs // 4
+    height = (pairs - time) // 2
+    return [time, height, pairs - time - height]
