@@ -53,6 +53,13 @@ def block_path(name: str) -> str | None:
     return found[1] if found else None
 
 
+def expert_of(name: str) -> tuple[str, int] | None:
+    """Path of the experts that a linear belongs to and the number of its own ("layers.3.mlp.experts.7.down_proj" ->
+    ("layers.3.mlp.experts", 7)); absent outside of experts."""
+    found = re.match(r"(.*?\bexperts)\.(\d+)\.", name)
+    return (found[1], int(found[2])) if found else None
+
+
 def role_of(name: str) -> str:
     """Last path part that is not a number: "mlp.0" -> "mlp.0", "self_attn.q_proj" -> "q_proj"."""
     parts = name.split(".")

@@ -12,12 +12,14 @@ from morphoquant.core.errors import ModelError
 from morphoquant.core.layers import Component, LayerInfo, block_of, role_of
 from morphoquant.core.modality import Modality
 from morphoquant.hooks.components import components
+from morphoquant.hooks.routed import RoutedRows
 from morphoquant.hooks.rows import Forward
 from morphoquant.hooks.sharing import RecentInputs, SharedInput
 from morphoquant.hooks.towers import Towers
 from morphoquant.models.families.base import family_of
 from morphoquant.models.labels import ControlTokens
 from morphoquant.models.placeholders import reading_config
+from morphoquant.quant.experts import experts_apart
 
 
 class Observer(Protocol):
@@ -36,7 +38,7 @@ class Observer(Protocol):
 
 
 class ModalityHooks:
-    """A context manager that labels and observes every nn.Linear of a live model.
+    """A context manager that labels and observes every nn.Linear of a live model, those of fused experts among them.
 
     Hooks and wrapped methods are gone when the block is left, also by an exception. Inside it, run batches with `run`, or
     call or generate with the model as usual.
@@ -64,7 +66,7 @@ class ModalityHooks:
 
     @property
     def layers(self) -> list[LayerInfo]:
-        """The linears that ran, in the order of their first run."""
+        """The linears that ran, in the order of their first run, with all of a mixture's experts once one of them did."""
         return list(self._layers.values())
 
     @property
@@ -94,23 +96,27 @@ class ModalityHooks:
             self._visual = None
 
     def __enter__(self) -> "ModalityHooks":
-        linears = {name: module for name, module in self.model.named_modules() if isinstance(module, nn.Linear)}
-        if not linears:
-            raise ModelError("the model has no nn.Linear layer: there is nothing to measure in it, choose another model.")
-        config = getattr(self.model, "config", None)
-        self._towers = Towers(self.model, family_of(reading_config(config)))
-        self._components = components(self.model)
-        self._signature = inspect.signature(self.model.forward)
         with ExitStack() as stack:
+            stack.enter_context(experts_apart(self.model))
+            linears = {name: module for name, module in self.model.named_modules() if isinstance(module, nn.Linear)}
+            if not linears:
+                raise ModelError("the model has no nn.Linear layer: there is nothing to measure in it, choose another model.")
+            self._towers = Towers(self.model, family_of(reading_config(getattr(self.model, "config", None))))
+            self._components = components(self.model)
+            self._routed = RoutedRows(self.model)
+            self._signature = inspect.signature(self.model.forward)
             self._towers.watch(stack)
             stack.callback(self.model.train, self.model.training)
             self.model.eval()
             pre = self.model.register_forward_pre_hook(self._begin, with_kwargs=True)
             stack.callback(pre.remove)
             stack.callback(self.model.register_forward_hook(self._end, always_call=True).remove)
+            for path, module in self._routed.fused.items():
+                stack.callback(module.register_forward_pre_hook(self._share_out(path), with_kwargs=True).remove)
             for name, module in linears.items():
                 stack.callback(module.register_forward_pre_hook(self._hook(name), with_kwargs=True).remove)
             stack.callback(self._recent.clear)
+            stack.callback(self._routed.clear)
             self._stack = stack.pop_all()
         return self
 
@@ -151,6 +157,19 @@ class ModalityHooks:
     def _end(self, model: nn.Module, args: tuple, output: Any) -> None:
         self._forward = None
         self._recent.clear()
+        self._routed.clear()
+
+    def _share_out(self, path: str):
+        def observe(module: nn.Module, args: tuple, kwargs: dict) -> None:
+            if self._forward is None:
+                return
+            x = args[0] if args else kwargs["hidden_states"]
+            self._routed.begin(path, self._forward.label(path, x.shape, False))
+            for name, linear in self._routed.linears[path].items():
+                if name not in self._layers:
+                    self._layers[name] = self._info(name, name, linear)
+
+        return observe
 
     def _hook(self, name: str):
         def observe(module: nn.Linear, args: tuple, kwargs: dict) -> None:
@@ -177,7 +196,7 @@ class ModalityHooks:
                 f"linear {name!r} shared its input with {known.group!r} in one batch and does not in another: "
                 "such a model cannot be captured, because the statistics of shared inputs are kept once."
             )
-        rows = self._forward.label(name, x.shape, known.component is Component.HEAD)
+        rows = self._routed.of(name) or self._forward.label(name, x.shape, known.component is Component.HEAD)
         fresh = SharedInput.of(x, name, rows)
         self._recent.remember(fresh)
         self.observer.on_input(name, module, _flat(x), rows.slots, rows.keys)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from morphoquant.core.modality import PADDING, POSITIONS, Modality, Position, slot
 from morphoquant.hooks.towers import Towers
+from morphoquant.models.families.base import number_at
 from morphoquant.models.labels import ControlTokens, sequence_slots
 
 AUDIO_MASKS = ("feature_attention_mask", "input_features_mask", "audio_attention_mask")
@@ -17,6 +18,10 @@ _MEDIA_INPUTS = {
     Modality.VIDEO: ("pixel_values_videos",),
     Modality.AUDIO: ("input_features", "input_values", "input_audio_embeds"),
 }
+# What labels are made from; it goes to the CPU as a forward begins, where its device has nothing to do yet, not later.
+_LABELLED_BY = ("input_ids", "attention_mask", *AUDIO_MASKS)
+# Linears of towers that are given the distances between rows, not rows: they are nobody's.
+OF_DISTANCES = ("relative_k_proj", "pos_proj", "linear_pos")
 _REST = POSITIONS.index(Position.REST)
 _SAMPLE_SHIFT = 32
 _TOWER_FLAG = 1 << 31
@@ -24,7 +29,7 @@ _TOWER_FLAG = 1 << 31
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Labels of a flattened input.
+    """Labels of a flattened input, on the CPU whatever the device of its values: an observer need not wait for them.
 
     Attributes:
         slots: int8 [rows], `PADDING` on padding.
@@ -77,6 +82,9 @@ class Forward:
         Raises:
             BatchError: no input_ids, or shapes that do not fit.
         """
+        batch = {
+            name: value.cpu() if name in _LABELLED_BY and isinstance(value, Tensor) else value for name, value in batch.items()
+        }
         past = _cached(batch.get("past_key_values"))
         slots = sequence_slots(config, batch, control, visual)
         if past:
@@ -110,7 +118,7 @@ class Forward:
         return Rows(slots.reshape(-1).contiguous(), keys.reshape(-1).contiguous())
 
     def _tower(self, group: str, shape: torch.Size) -> Rows:
-        modality = self._modality()
+        modality = Modality.UNKNOWN if group.rsplit(".", 1)[-1] in OF_DISTANCES else self._modality()
         rows = shape[:-1].numel()
         start = self.counts.get((group, modality), 0)
         self.counts[group, modality] = start + rows
@@ -149,13 +157,27 @@ class Forward:
         if modality is not Modality.AUDIO:
             return slots
         mask = next((self.batch[name] for name in AUDIO_MASKS if isinstance(self.batch.get(name), Tensor)), None)
-        if mask is None or bool(mask.bool().all()):
+        if mask is None:
             return slots
-        lengths = _lengths(mask.reshape(-1, mask.shape[-1]), slots.shape[1], self.towers.model)
+        mask = mask.reshape(-1, mask.shape[-1]).bool()
+        lengths = self._chunks(mask, slots)
+        if lengths is None and bool(mask.all()):
+            return slots
+        lengths = _lengths(mask, slots.shape[1], self.towers.model) if lengths is None else lengths
         if lengths is None or len(lengths) != len(slots):
             return torch.full_like(slots, slot(Modality.UNKNOWN, Position.REST))
         real = torch.arange(slots.shape[1], device=slots.device) < lengths.to(slots.device)[:, None]
         return slots.masked_fill(~real, PADDING)
+
+    def _chunks(self, mask: Tensor, slots: Tensor) -> Tensor | None:
+        """Real rows of each chunk, in families that cut clips into chunks before they convolve them; absent for whole clips."""
+        half = number_at(self.towers.config, self.towers.family.audio_chunk)
+        if half is None:
+            return None
+        lengths = [part for clip in mask.sum(-1).tolist() for part in _cut(clip, 2 * half)]
+        if len(lengths) != len(slots):
+            return None
+        return _halved(max(lengths), torch.tensor(lengths, device=mask.device), slots.shape[1])
 
 
 def _cached(past: Any) -> int:
@@ -175,7 +197,7 @@ def _lengths(mask: Tensor, rows: int, model: nn.Module) -> Tensor | None:
         rows: of each clip in the tower, padding included.
         model: searched for `_get_feat_extract_output_lengths`.
     """
-    lengths, frames = mask.bool().sum(-1), torch.tensor([mask.shape[-1]], device=mask.device)
+    lengths, frames = mask.sum(-1), torch.tensor([mask.shape[-1]], device=mask.device)
     for module in model.modules():
         rule = getattr(module, "_get_feat_extract_output_lengths", None)
         if rule is None:
@@ -183,7 +205,11 @@ def _lengths(mask: Tensor, rows: int, model: nn.Module) -> Tensor | None:
         for whole, real in zip(_stages(rule(frames)), _stages(rule(lengths)), strict=True):
             if int(whole) == rows:
                 return real
-    whole = int(frames)
+    return _halved(int(frames), lengths, rows)
+
+
+def _halved(whole: int, lengths: Tensor, rows: int) -> Tensor | None:
+    """`lengths` halved as often as it takes to bring `whole` to `rows`; absent if that is never met."""
     while whole >= rows:
         if whole == rows:
             return lengths
@@ -191,6 +217,11 @@ def _lengths(mask: Tensor, rows: int, model: nn.Module) -> Tensor | None:
             break
         whole, lengths = (whole - 1) // 2 + 1, (lengths - 1) // 2 + 1
     return None
+
+
+def _cut(frames: int, chunk: int) -> list[int]:
+    """Lengths of the chunks of a clip."""
+    return [chunk] * (frames // chunk) + [frames % chunk] * (frames % chunk > 0)
 
 
 def _stages(found: Any) -> tuple[Tensor, ...]:

@@ -1,7 +1,8 @@
 """What the rows of a tower are while it runs: wraps get_*_features and towers that are called directly."""
 
 import functools
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -11,12 +12,15 @@ from torch import Tensor, nn
 from morphoquant.core.modality import Modality
 from morphoquant.models.families.base import Family
 from morphoquant.models.modalities import content_modalities, own_modalities
+from morphoquant.models.placeholders import reading_config
 
 FEATURES = {
     "get_image_features": Modality.IMAGE,
     "get_video_features": Modality.VIDEO,
     "get_audio_features": Modality.AUDIO,
 }
+# How a call says where the patches of its images are; padding is at -1.
+PATCH_PLACES = ("pixel_position_ids", "image_position_ids", "video_position_ids")
 _ABSENT = object()
 
 
@@ -48,6 +52,7 @@ class Towers:
     def __init__(self, model: nn.Module, family: Family):
         self.model = model
         self.family = family
+        self.config = reading_config(getattr(model, "config", None))
         self.running: list[TowerCall] = []
 
     @property
@@ -67,14 +72,22 @@ class Towers:
 
     def watch(self, stack: ExitStack) -> None:
         """Wraps the model's methods on their instances until `stack` closes."""
+        for module, method, candidates in list(self._watched()):
+            self._wrap(stack, module, method, candidates)
+
+    def reached(self) -> frozenset[Modality]:
+        """The modalities of which some rows of a tower can be named."""
+        return frozenset(modality for _, _, candidates in self._watched() for modality in candidates)
+
+    def _watched(self) -> Iterator[tuple[nn.Module, str, tuple[Modality, ...]]]:
+        """Modules and methods that run towers, with what their rows may be."""
         for name, module in self.model.named_modules():
             for method, modality in FEATURES.items():
                 if callable(getattr(module, method, None)):
-                    self._wrap(stack, module, method, (modality,))
-            if name:
-                direct = self._direct(name, module)
-                if direct:
-                    self._wrap(stack, module, "forward", direct)
+                    yield module, method, (modality,)
+            direct = self._direct(name, module) if name else ()
+            if direct:
+                yield module, "forward", direct
 
     def _direct(self, name: str, module: nn.Module) -> tuple[Modality, ...]:
         last = name.rsplit(".", 1)[-1]
@@ -90,12 +103,12 @@ class Towers:
     def _wrap(self, stack: ExitStack, module: nn.Module, method: str, candidates: tuple[Modality, ...]) -> None:
         before = vars(module).get(method, _ABSENT)
         original: Callable[..., Any] = getattr(module, method)
+        names = tuple(inspect.signature(original).parameters)
 
         @functools.wraps(original)
         def watched(*args, **kwargs):
-            mask = kwargs.get("patch_attention_mask")
-            flat = mask.reshape(len(mask), -1).bool() if isinstance(mask, Tensor) else None
-            self.running.append(TowerCall(candidates, module, flat))
+            mask = _patch_mask({**dict(zip(names, args, strict=False)), **kwargs})
+            self.running.append(TowerCall(candidates, module, mask))
             try:
                 return original(*args, **kwargs)
             finally:
@@ -103,6 +116,15 @@ class Towers:
 
         setattr(module, method, watched)
         stack.callback(_restore, module, method, before)
+
+
+def _patch_mask(given: Mapping[str, Any]) -> Tensor | None:
+    """Bool [images, patches], false on padding, of the arguments of a call; absent where they say nothing of it."""
+    mask = given.get("patch_attention_mask")
+    if isinstance(mask, Tensor):
+        return mask.reshape(len(mask), -1).bool()
+    places = next((given[name] for name in PATCH_PLACES if isinstance(given.get(name), Tensor)), None)
+    return None if places is None else (places != -1).any(-1)
 
 
 def _restore(module: nn.Module, method: str, before: Any) -> None:

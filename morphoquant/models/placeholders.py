@@ -3,7 +3,7 @@
 from typing import Any
 
 from morphoquant.core.modality import Modality
-from morphoquant.models.families.base import Family, family_of
+from morphoquant.models.families.base import family_of, number_at
 
 # Order matters: an id that serves two modalities belongs to the first.
 PLACED = (Modality.IMAGE, Modality.AUDIO, Modality.VIDEO)
@@ -25,17 +25,10 @@ def placeholder_ids(config: Any) -> dict[int, Modality]:
     family = family_of(config)
     ids: dict[int, Modality] = {}
     for modality in PLACED:
-        found = _declared(config, family, modality) if modality in family.ids else _searched(config, modality)
+        found = number_at(config, family.ids[modality]) if modality in family.ids else _searched(config, modality)
         if found is not None:
             ids.setdefault(found, modality)
     return ids
-
-
-def _declared(config: Any, family: Family, modality: Modality) -> int | None:
-    value = config
-    for part in filter(None, family.ids[modality].split(".")):
-        value = getattr(value, part, None)
-    return value if type(value) is int else None
 
 
 def _searched(config: Any, modality: Modality) -> int | None:

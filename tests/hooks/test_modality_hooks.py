@@ -10,6 +10,7 @@ from morphoquant.core.errors import BatchError, ModelError
 from morphoquant.core.layers import Component
 from morphoquant.core.modality import MODALITIES, PADDING, Modality, Position, slot, unslot
 from morphoquant.hooks.modality_hooks import ModalityHooks
+from morphoquant.hooks.registry import RUN
 from morphoquant.models.labels import ControlTokens
 
 # Rows of one sequence or medium that towers and connectors see, by modality, where that is not what the sequences hold.
@@ -84,6 +85,7 @@ def captured(request):
 
 def test_every_linear_that_ran_is_labelled(captured):
     _, model, _, _, recorder, hooks, ran = captured
+    assert type(model).__name__ in RUN
     assert ran == {layer.name for layer in hooks.layers} == set(recorder.linears)
     assert len(ran) >= 20
     unknown = {slot(Modality.UNKNOWN, position) for position in Position}

@@ -76,10 +76,14 @@ def qwen2_5_omni():
 
 
 def _qwen_vl(model_class, config):
-    model = seeded(lambda: model_class(config))
+    return qwen_vl_batch(seeded(lambda: model_class(config)))
+
+
+def qwen_vl_batch(model):
     batch = sequences([5, 93, *[IMAGE] * 4, 6, 93, *[VIDEO] * 4, 8], [5, 6, 7])
     batch["mm_token_type_ids"] = (batch["input_ids"] == IMAGE).long() + 2 * (batch["input_ids"] == VIDEO).long()
-    channels = 3 * config.vision_config.temporal_patch_size * config.vision_config.patch_size**2
+    vision = model.config.vision_config
+    channels = 3 * vision.temporal_patch_size * vision.patch_size**2
     media = {
         "pixel_values": torch.randn(16, channels),
         "image_grid_thw": torch.tensor([[1, 4, 4]]),
@@ -89,21 +93,21 @@ def _qwen_vl(model_class, config):
     return model, batch | media, [{"image": 4, "video": 4, "text": 5}, {"text": 3}]
 
 
-def _qwen_ids():
+def qwen_ids():
     return {"image_token_id": IMAGE, "video_token_id": VIDEO, "vision_start_token_id": 93, "vision_end_token_id": 94}
 
 
 def qwen2_5_vl():
     vision = QWEN_VISION | {"hidden_size": 32, "out_hidden_size": 32, "intermediate_size": 48, **WINDOWS}
     return _qwen_vl(
-        tf.Qwen2_5_VLForConditionalGeneration, tf.Qwen2_5_VLConfig(text_config=QWEN_TEXT, vision_config=vision, **_qwen_ids())
+        tf.Qwen2_5_VLForConditionalGeneration, tf.Qwen2_5_VLConfig(text_config=QWEN_TEXT, vision_config=vision, **qwen_ids())
     )
 
 
 def qwen2_vl():
     vision = QWEN_VISION | {"embed_dim": 32, "hidden_size": 32, "mlp_ratio": 2}
     return _qwen_vl(
-        tf.Qwen2VLForConditionalGeneration, tf.Qwen2VLConfig(text_config=QWEN_TEXT, vision_config=vision, **_qwen_ids())
+        tf.Qwen2VLForConditionalGeneration, tf.Qwen2VLConfig(text_config=QWEN_TEXT, vision_config=vision, **qwen_ids())
     )
 
 
@@ -116,7 +120,7 @@ def qwen3_vl():
         "deepstack_visual_indexes": [0],
     }
     text = QWEN_TEXT | {"head_dim": 8}
-    return _qwen_vl(tf.Qwen3VLForConditionalGeneration, tf.Qwen3VLConfig(text_config=text, vision_config=vision, **_qwen_ids()))
+    return _qwen_vl(tf.Qwen3VLForConditionalGeneration, tf.Qwen3VLConfig(text_config=text, vision_config=vision, **qwen_ids()))
 
 
 def qwen2_audio():

@@ -23,6 +23,8 @@ class Family:
             input modality give away.
         shared_placeholder: images and video frames stand behind the same placeholder id, so a batch has to say which it
             holds (`visual` of `ModalityHooks.run`).
+        audio_chunk: path in the config of half the frames of the chunks that clips are cut into before they are convolved; empty
+            where they stay whole.
     """
 
     model_types: tuple[str, ...]
@@ -30,10 +32,19 @@ class Family:
     ids: MappingProxyType[Modality, str] = field(default_factory=lambda: MappingProxyType({}))
     towers: MappingProxyType[str, Modality] = field(default_factory=lambda: MappingProxyType({}))
     shared_placeholder: bool = False
+    audio_chunk: str = ""
 
 
 GENERIC = Family((), "The generic rule: ids by name in the config, towers by their get_*_features.")
 FAMILIES: Registry[Family] = Registry("model family")
+
+
+def number_at(config: Any, path: str) -> int | None:
+    """The whole number at a path such as "audio_config.n_window"; absent if there is none, or no path."""
+    value = config if path else None
+    for part in filter(None, path.split(".")):
+        value = getattr(value, part, None)
+    return value if type(value) is int else None
 
 
 def family_of(config: Any) -> Family:
