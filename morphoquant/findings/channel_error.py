@@ -20,34 +20,22 @@ SOURCE = (
 )
 
 
-def by_input(channels: pd.DataFrame) -> pd.DataFrame:
+def shares(channels: pd.DataFrame) -> pd.DataFrame:
     """What the channels of each input make of its error.
 
     Args:
-        channels: of one modality: layer, channel, signal_sq, clip_sq, round_sq.
+        channels: rows of `Evidence.channels` of one modality.
 
     Returns:
-        A row an input that has an error: layer, half (the smallest number of channels whose squared error is half of all), width
-        (channels), db (SQNR), channel (with most of the error), share (its share) and clipped (the clipped part of that).
+        Those that have an error, by layer, with db (SQNR), share (of the error, that of the channel with most) and clipped (the
+        clipped part of that channel's).
     """
-    frame = channels.assign(error=(channels["clip_sq"] + channels["round_sq"]).astype(float))
-    frame = frame.sort_values(["layer", "error"], ascending=[True, False], kind="stable")
-    inputs = frame.groupby("layer", sort=True)
-    total = inputs["error"].transform("sum")
-    short = (inputs["error"].cumsum() - frame["error"]) < HALF * total
-    sums = inputs[["signal_sq", "error"]].sum()
-    top = frame.drop_duplicates("layer").set_index("layer")
-    found = pd.DataFrame(
-        {
-            "half": short.groupby(frame["layer"]).sum(),
-            "width": inputs.size(),
-            "db": sqnr_db(sums["signal_sq"], sums["error"]),
-            "channel": top["channel"],
-            "share": top["error"] / sums["error"].where(sums["error"] > 0),
-            "clipped": top["clip_sq"] / top["error"].where(top["error"] > 0),
-        }
+    error = (channels["clip_sq"] + channels["round_sq"]).astype(float)
+    top = (channels["channel_clip_sq"] + channels["channel_round_sq"]).astype(float)
+    found = channels.assign(
+        db=sqnr_db(channels["signal_sq"], error), share=top / error, clipped=channels["channel_clip_sq"].astype(float) / top
     )
-    return found[sums["error"] > 0].reset_index()
+    return found[error > 0].astype({"channel": int}).sort_values("layer", kind="stable", ignore_index=True)
 
 
 def channel_error(evidence: Evidence) -> list[Finding]:
@@ -58,7 +46,7 @@ def channel_error(evidence: Evidence) -> list[Finding]:
     places = evidence.errors_of("input").drop_duplicates("layer").set_index("layer")
     found = []
     for name in map(str, CONTENT):
-        own = by_input(evidence.channels[evidence.channels["modality"] == name])
+        own = shares(evidence.channels[evidence.channels["modality"] == name])
         few = own[(own["db"] < NORMAL_DB[evidence.bits]) & (own["half"] <= MOST_CHANNELS * own["width"])]
         few = few[few["layer"].isin(places.index)].sort_values("db", kind="stable")
         if len(few):

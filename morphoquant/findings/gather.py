@@ -1,6 +1,6 @@
 """Reads the evidence of a capture and a quantize run from the store."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -14,16 +14,20 @@ from morphoquant.findings.evidence import CHANNEL_COLUMNS, ERROR_COLUMNS, TOKEN_
 from morphoquant.queries.beyond import beyond_seen
 from morphoquant.queries.compare import comparable, run_labels
 from morphoquant.queries.decibels import sqnr_db, summed
-from morphoquant.queries.errors import error_sums
+from morphoquant.queries.errors import all_errors
+from morphoquant.queries.input_use import input_use
 from morphoquant.queries.inputs import layer_inputs
-from morphoquant.queries.layers import all_layers
+from morphoquant.queries.layers import PLACE, all_layers, groups, layers
 from morphoquant.queries.modalities import where
+from morphoquant.queries.own_channels import changing
 from morphoquant.queries.token_peaks import token_peaks
 from morphoquant.store.run import Run
 from morphoquant.store.run_store import RunStore
 
 _LOOKED_AT = Selection(modalities=CONTENT)
 _LOOKED_INTO = 12  # inputs whose kept tokens are read: all of a large model would take minutes
+_KEYS = ["layer", "modality", "tap", "source", "width"]
+_SUMS = ["tokens", "signal_sq", "error_sq", "clip_sq", "round_sq", "bypassed"]
 
 
 def fitted_to(store: RunStore, capture: str) -> list[Run]:
@@ -86,7 +90,7 @@ def gather(store: RunStore, capture: Run, run: Run | None, inputs: pd.DataFrame 
         return alone
     others = [other for other in fitted_to(store, capture.run_id) if _alike(run, other)]
     label, *labels = run_labels([run, *others])
-    layers = all_layers(run)
+    every = all_layers(run)
     bits = QuantSpec.parse(run.plan.spec).a_bits
     errors = _errors(run)
     return replace(
@@ -98,7 +102,7 @@ def gather(store: RunStore, capture: Run, run: Run | None, inputs: pd.DataFrame 
         errors=errors,
         channels=_channels(run),
         beyond=beyond_seen(run, capture, _mostly_clipped(errors)),
-        groups=dict(zip(layers["layer"], layers["group"], strict=True)),
+        groups=dict(zip(every["layer"], every["group"], strict=True)),
         others=tuple(_readable(others, labels)),
     )
 
@@ -108,13 +112,6 @@ def _widest(inputs: pd.DataFrame) -> list[str]:
     rest = inputs[(inputs["position"] == str(Position.REST)) & (inputs["median_absmax"] > 0)]
     ratio = (rest["absmax"] / rest["median_absmax"]).groupby(rest["layer"], sort=False).max()
     return list(ratio.nlargest(_LOOKED_INTO).index)
-
-
-def _readable(others: Iterable[Run], labels: Iterable[str]) -> Iterator[Other]:
-    """Those runs whose errors can be read: a damaged run is no advice, and no reason to say nothing of this one."""
-    for other, label in zip(others, labels, strict=True):
-        with suppress(StoreError):
-            yield Other(other.run_id, label, _errors(other, alone=False))
 
 
 def _alike(run: Run, other: Run) -> bool:
@@ -141,24 +138,43 @@ def _tokens(run: Run) -> pd.DataFrame:
     return frame.groupby("modality", sort=False)["tokens"].sum().reset_index()[TOKEN_COLUMNS]
 
 
-def _errors(run: Run, alone: bool = True) -> pd.DataFrame:
-    """Rows of `Evidence.errors`; `alone` takes in weights or activations quantised by themselves, which advice does not need."""
-    table = run.frame("errors", ["tap", "source", "tokens"], where(_LOOKED_AT))
-    # A run measures only what it quantises.
-    present = table[table["tokens"] > 0].drop_duplicates(["tap", "source"]).sort_values(["tap", "source"])
-    if not alone:
-        present = pd.concat(error_rows(present, tap) for tap in ("input", "output"))
-    parts = []
-    for tap, source in present[["tap", "source"]].itertuples(index=False, name=None):
-        sums = error_sums(run, _LOOKED_AT, tap, source)
-        parts.append(sums.assign(tap=tap, db=sqnr_db(sums["signal_sq"], sums["error_sq"])))
-    return pd.concat(parts, ignore_index=True)[ERROR_COLUMNS] if parts else blank(ERROR_COLUMNS)
+def _errors(run: Run) -> pd.DataFrame:
+    """Rows of `Evidence.errors`."""
+    found = _summed(all_errors(run), [])
+    places = {"input": groups(run, _LOOKED_AT), "output": layers(run, _LOOKED_AT)}
+    parts = [found[found["tap"] == tap].merge(rows[PLACE], on="layer") for tap, rows in places.items()]
+    order = {str(name): place for place, name in enumerate(CONTENT)}
+    joined = pd.concat(parts, ignore_index=True).assign(rank=lambda rows: rows["modality"].map(order))
+    return joined.sort_values(["tap", "source", "order", "rank"], kind="stable", ignore_index=True)[ERROR_COLUMNS]
+
+
+def _readable(others: Sequence[Run], labels: Sequence[str]) -> Iterator[Other]:
+    """Those runs whose errors can be read: a damaged run is no advice, and no reason to say nothing of this one."""
+    frames, named = [], []
+    for other, label in zip(others, labels, strict=True):
+        with suppress(StoreError):
+            frames.append(all_errors(other).assign(run=len(frames)))
+            named.append((other.run_id, label))
+    if not named:
+        return
+    # Sums of all of them at once: a pass over many small frames would take most of its time to begin and end.
+    found = dict(list(_summed(pd.concat(frames, ignore_index=True), ["run"]).groupby("run")))
+    for place, (run_id, label) in enumerate(named):
+        yield Other(run_id, label, found.get(place, blank(ERROR_COLUMNS)))
+
+
+def _summed(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """What is looked at of the table `errors`, by `keys` too, with SQNR; a run measures only what it quantises."""
+    for name, wanted in where(_LOOKED_AT).items():
+        frame = frame[frame[name].isin(wanted)]
+    found = summed(frame[frame["tokens"] > 0], [*keys, *_KEYS], _SUMS)
+    return found.assign(db=sqnr_db(found["signal_sq"], found["error_sq"]))
 
 
 def _channels(run: Run) -> pd.DataFrame:
-    if not run.has("grid_use"):
+    if not run.has("grid_use") or changing(run.plan):  # the grids of other channels than those that a link can show
         return blank(CHANNEL_COLUMNS)
-    columns = ["group", "modality", "channel", "count", "signal_sq", "clip_sq", "round_sq"]
-    frame = run.table("grid_use", columns, where(_LOOKED_AT)).unify_dictionaries().to_pandas()
-    frame = summed(frame[frame["count"] > 0], ["group", "modality", "channel"], columns[4:])
-    return frame.rename(columns={"group": "layer"}).astype({"layer": str, "modality": str})[CHANNEL_COLUMNS]
+    found = input_use(run)
+    for name, wanted in where(_LOOKED_AT).items():
+        found = found[found[name].isin(wanted)]
+    return found[CHANNEL_COLUMNS].reset_index(drop=True)

@@ -84,10 +84,10 @@ def _cause(evidence: Evidence, layer: str, group: str, modality: str) -> tuple[s
 
 def _channel(evidence: Evidence, group: str, modality: str) -> tuple[int | None, str, dict]:
     """The channel with most error where the run keeps it, else the widest one of the capture."""
-    rows = evidence.channels[(evidence.channels["layer"] == group) & (evidence.channels["modality"] == modality)]
-    error = (rows["clip_sq"] + rows["round_sq"]).to_numpy(float)
-    if error.sum() > 0:
-        channel, share = int(rows["channel"].iat[error.argmax()]), float(error.max() / error.sum())
+    row = _row(evidence.channels, group, modality)
+    if row is not None and pd.notna(row["channel"]):
+        channel = int(row["channel"])
+        share = float((row["channel_clip_sq"] + row["channel_round_sq"]) / (row["clip_sq"] + row["round_sq"]))
         said = f" Channel {channel} has the largest share of that error, {percent(share)}."
         return channel, said, {"channel": channel, "channel_share": share}
     rest = evidence.inputs[evidence.inputs["position"] == str(Position.REST)]

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from morphoquant.core.errors import CompareError
+from morphoquant.queries.once import once
 from morphoquant.store.run import Run
 
 
@@ -18,16 +19,26 @@ def answers(run: Run, control: bool = False) -> pd.DataFrame:
         item, task, subject, chance (1 / number of choices), picked (index of the most likely choice), right, and
         log_probabilities (float64 [choices], nats, normalised over the choices). Sorted by item; empty if there are none.
     """
-    frame = run.frame("answers", where={"control": control})
-    probabilities = [_normalised(np.asarray(values, float)) for values in frame["log_likelihoods"]]
-    picked = np.array([int(values.argmax()) for values in probabilities], dtype=np.int64)
-    found = frame[["item", "task", "subject"]].assign(
-        chance=[1.0 / len(values) for values in probabilities],
+    found = _all_answers(run)
+    return found[found["control"] == control].drop(columns="control").reset_index(drop=True)
+
+
+@once
+def _all_answers(run: Run) -> pd.DataFrame:
+    """`answers` of both kinds, with column control; sorted by item."""
+    frame = run.frame("answers").sort_values("item", kind="stable").reset_index(drop=True)
+    sizes, starts, values = _flat(frame["log_likelihoods"])
+    largest = np.maximum.reduceat(values, starts) if len(starts) else values
+    values = values - np.repeat(largest, sizes)
+    weights = np.add.reduceat(np.exp(values), starts) if len(starts) else values
+    picked = np.array([int(one.argmax()) for one in np.split(values, starts[1:])][: len(frame)], dtype=np.int64)
+    probabilities = np.split(values - np.repeat(np.log(weights), sizes), starts[1:])[: len(frame)]
+    return frame[["control", "item", "task", "subject"]].assign(
+        chance=1.0 / sizes,
         picked=picked,
         right=picked == frame["answer"].to_numpy(),
         log_probabilities=pd.Series(probabilities, index=frame.index, dtype=object),
     )
-    return found.sort_values("item").reset_index(drop=True)
 
 
 def against(found: pd.DataFrame, reference: pd.DataFrame, names: tuple[str, str]) -> pd.DataFrame:
@@ -42,9 +53,10 @@ def against(found: pd.DataFrame, reference: pd.DataFrame, names: tuple[str, str]
         CompareError: the items are not the same.
     """
     same_items(found, reference, names)
-    pairs = zip(reference["log_probabilities"], found["log_probabilities"], strict=True)
-    kl = [float(np.sum(np.exp(true) * (true - other))) for true, other in pairs]
-    return found.assign(kl=np.maximum(kl, 0.0) if kl else [], agree=found["picked"] == reference["picked"])
+    _, starts, true = _flat(reference["log_probabilities"])
+    _, _, other = _flat(found["log_probabilities"])
+    kl = np.add.reduceat(np.exp(true) * (true - other), starts) if len(starts) else true
+    return found.assign(kl=np.maximum(kl, 0.0), agree=found["picked"] == reference["picked"])
 
 
 def same_items(one: pd.DataFrame, other: pd.DataFrame, names: tuple[str, str]) -> None:
@@ -57,6 +69,8 @@ def same_items(one: pd.DataFrame, other: pd.DataFrame, names: tuple[str, str]) -
         )
 
 
-def _normalised(log_likelihoods: np.ndarray) -> np.ndarray:
-    shifted = log_likelihoods - log_likelihoods.max()
-    return shifted - np.log(np.exp(shifted).sum())
+def _flat(lists: pd.Series) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Lengths and starts of lists, none of them empty, and all their values behind each other in float64."""
+    sizes = np.array([len(one) for one in lists], dtype=np.int64)
+    values = np.concatenate([np.empty(0), *lists])
+    return sizes, np.cumsum(sizes) - sizes, values.astype(float)

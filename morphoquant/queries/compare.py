@@ -2,13 +2,14 @@
 
 from dataclasses import asdict
 
+import numpy as np
 import pandas as pd
 
 from morphoquant.core.allocation import own_fields, spec_in_words
 from morphoquant.core.errors import CompareError, StoreError
 from morphoquant.core.selection import Selection
 from morphoquant.queries.decibels import sqnr_db, summed
-from morphoquant.queries.errors import error_sums, layer_errors
+from morphoquant.queries.errors import all_errors, error_sums_of, layer_errors_of
 from morphoquant.queries.modalities import ordered
 from morphoquant.queries.sources import quantized
 from morphoquant.store.run import Run
@@ -75,39 +76,36 @@ def compare_methods(runs: list[Run], selection: Selection) -> pd.DataFrame:
         StoreError: no quantize run.
     """
     runs = comparable(quantized(runs))
-    parts = []
-    for place, (run, label) in enumerate(zip(runs, run_labels(runs), strict=True)):
-        sums = error_sums(run, selection, "output")
-        pooled = summed(sums, ["modality"], ["signal_sq", "error_sq"])
-        pooled["pooled_sqnr_db"] = sqnr_db(pooled["signal_sq"], pooled["error_sq"])
-        single = sums.assign(db=sqnr_db(sums["signal_sq"], sums["error_sq"])).dropna(subset="db")
-        worst = single.loc[single.groupby("modality")["db"].idxmin()].set_index("modality")
-        pooled["worst_sqnr_db"] = pooled["modality"].map(worst["db"])
-        pooled["worst_layer"] = pooled["modality"].map(worst["layer"])
-        pooled["layers"] = pooled["modality"].map(sums.groupby("modality")["layer"].nunique())
-        pooled["bypass_density"] = pooled["modality"].map(_bypass(run, selection))
-        fields = ", ".join(f"{name}={value}" for name, value in sorted(run.plan.fields.items()))
-        parts.append(
-            pooled.assign(place=place, run_id=run.run_id, method=run.plan.method, fields=fields, spec=run.plan.spec, label=label)
-        )
-    columns = ["run_id", "method", "fields", "spec", "label", "modality", "layers"]
-    columns += ["pooled_sqnr_db", "worst_sqnr_db", "worst_layer", "bypass_density"]
-    return ordered(pd.concat(parts, ignore_index=True), selection, "place")[columns]
+    sums = error_sums_of(runs, selection, "output")
+    keys = ["run", "modality"]
+    pooled = summed(sums, keys, ["signal_sq", "error_sq"]).set_index(keys)
+    pooled["pooled_sqnr_db"] = sqnr_db(pooled["signal_sq"], pooled["error_sq"])
+    pooled["layers"] = sums.groupby(keys, sort=False)["layer"].nunique()
+    single = sums.assign(db=sqnr_db(sums["signal_sq"], sums["error_sq"])).dropna(subset="db")
+    worst = single.loc[single.groupby(keys, sort=False)["db"].idxmin()].set_index(keys)
+    pooled["worst_sqnr_db"], pooled["worst_layer"] = worst["db"], worst["layer"]
+    pooled["bypass_density"] = _bypass(runs, selection)
+    names = [
+        (run.run_id, run.plan.method, ", ".join(f"{name}={value}" for name, value in sorted(run.plan.fields.items())))
+        + (run.plan.spec, label)
+        for run, label in zip(runs, run_labels(runs), strict=True)
+    ]
+    named = pd.DataFrame(names, columns=["run_id", "method", "fields", "spec", "label"])
+    found = pooled.reset_index().merge(named, left_on="run", right_index=True)
+    columns = [*named.columns, "modality", "layers", "pooled_sqnr_db", "worst_sqnr_db", "worst_layer", "bypass_density"]
+    return ordered(found, selection, "run")[columns]
 
 
-def _bypass(run: Run, selection: Selection) -> pd.Series:
-    found = _input_sums(run, selection)
-    found = found[found["bypassed"].notna()]
-    found = summed(found.assign(values=found["tokens"] * found["width"]), ["modality"], ["values", "bypassed"]).set_index(
-        "modality"
-    )
+def _bypass(runs: list[Run], selection: Selection) -> pd.Series:
+    """Percent of the input values kept in full precision, by run and modality, of the runs that say."""
+    places = [place for place, run in enumerate(runs) if (all_errors(run)["tap"] == "input").any()]
+    if not places:
+        return pd.Series(dtype=float, index=pd.MultiIndex.from_arrays([[], []]))
+    found = error_sums_of([runs[place] for place in places], selection, "input")
+    found = found[found["bypassed"].notna()].assign(values=lambda rows: rows["tokens"] * rows["width"])
+    found["run"] = found["run"].map(dict(enumerate(places)))
+    found = summed(found, ["run", "modality"], ["values", "bypassed"]).set_index(["run", "modality"])
     return 100.0 * found["bypassed"] / found["values"]
-
-
-def _input_sums(run: Run, selection: Selection) -> pd.DataFrame:
-    if not run.frame("errors", ["tap"], {"tap": "input"}).shape[0]:
-        return pd.DataFrame(columns=["modality", "tokens", "width", "bypassed"])
-    return error_sums(run, selection, "input")
 
 
 def before_and_after(runs: list[Run], selection: Selection, measure: str) -> pd.DataFrame:
@@ -121,25 +119,18 @@ def before_and_after(runs: list[Run], selection: Selection, measure: str) -> pd.
     runs = comparable(quantized(runs))
     if len(runs) > 2:
         raise CompareError(f"before and after are two runs, {len(runs)} are chosen: leave two, or use the comparison of methods.")
-    stages = ["after"] if len(runs) == 1 else ["before", "after"]
-    parts = [
-        layer_errors(run, selection, measure).assign(run_id=run.run_id, label_run=label, stage=stage)
-        for run, label, stage in zip(runs, run_labels(runs), stages, strict=True)
-    ]
-    return _filled(pd.concat(parts, ignore_index=True), measure)
+    found = _by_layer(runs, selection, measure)
+    return found.assign(stage=np.where(found.pop("run") == len(runs) - 1, "after", "before"))
 
 
 def compare_depth(runs: list[Run], selection: Selection, measure: str = "output_sqnr_db") -> pd.DataFrame:
     """`layer_errors` of every run, with columns run_id and label_run, in the order of `runs`."""
-    runs = comparable(quantized(runs))
-    parts = [
-        layer_errors(run, selection, measure).assign(run_id=run.run_id, label_run=label)
-        for run, label in zip(runs, run_labels(runs), strict=True)
-    ]
-    return _filled(pd.concat(parts, ignore_index=True), measure)
+    return _by_layer(comparable(quantized(runs)), selection, measure).drop(columns="run")
 
 
-def _filled(frame: pd.DataFrame, measure: str) -> pd.DataFrame:
-    if frame.empty:
+def _by_layer(runs: list[Run], selection: Selection, measure: str) -> pd.DataFrame:
+    found = layer_errors_of(runs, selection, measure)
+    if found.empty:
         raise StoreError(f"no layer of these runs has a {measure}, no channel is masked: choose another measure or method.")
-    return frame
+    ids, labels = dict(enumerate(run.run_id for run in runs)), dict(enumerate(run_labels(runs)))
+    return found.assign(run_id=found["run"].map(ids), label_run=found["run"].map(labels))

@@ -1,18 +1,31 @@
 """Quantisation errors of layers by modality, from sums of squares."""
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 import pandas as pd
 
 from morphoquant.core.errors import StoreError, UnknownNameError
 from morphoquant.core.selection import Selection
-from morphoquant.queries.decibels import sqnr_db, summed
+from morphoquant.queries.decibels import sqnr_db
 from morphoquant.queries.layers import PLACE, groups, layers
 from morphoquant.queries.modalities import ordered, where
+from morphoquant.queries.once import once
 from morphoquant.store.run import Run
 
 SUMS = ["tokens", "signal_sq", "error_sq", "cosine_sum"]
 INPUT_SUMS = ["clip_sq", "round_sq", "outlier_signal_sq", "outlier_error_sq", "bypassed"]
 SOURCES = ("both", "activation", "weight")
+
+
+@once
+def all_errors(run: Run) -> pd.DataFrame:
+    """The table `errors` of a quantize run, names as text.
+
+    Raises:
+        StoreError: the run has none, or it cannot be read.
+    """
+    return run.frame("errors")
 
 
 def error_sums(run: Run, selection: Selection, tap: str, source: str | None = None) -> pd.DataFrame:
@@ -31,22 +44,53 @@ def error_sums(run: Run, selection: Selection, tap: str, source: str | None = No
     Raises:
         StoreError: the run has no such rows.
     """
-    places = (groups if tap == "input" else layers)(run, selection)
-    found = run.frame("errors", where={**where(selection), "tap": tap, "layer": list(places["layer"])})
-    present = set(found["source"])
-    if source is None:
-        source = next((name for name in SOURCES if name in present), "both")
-    found = found[(found["source"] == source) & (found["tokens"] > 0)]
-    if found.empty:
+    return error_sums_of([run], selection, tap, source).drop(columns="run")
+
+
+def error_sums_of(runs: Sequence[Run], selection: Selection, tap: str, source: str | None = None) -> pd.DataFrame:
+    """`error_sums` of several runs, in their order, with column run: the place of each in `runs`.
+
+    All of them are summed at once; one after the other, most of the time would go into beginning.
+
+    Raises:
+        StoreError: one of the runs has no such rows.
+    """
+    parts = [all_errors(run) for run in runs]
+    found = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
+    found = found.assign(run=np.repeat(np.arange(len(parts)), [len(part) for part in parts]))
+    for name, wanted in {**where(selection), "tap": [tap]}.items():
+        found = found[found[name].isin(wanted)]
+    places = pd.concat([rows.assign(run=place) for place, rows in enumerate(_places(runs, selection, tap))], ignore_index=True)
+    found = found.merge(places, on=["run", "layer"])
+    found = found[(found["source"] == found["run"].map(_sources(found, source))) & (found["tokens"] > 0)]
+    for place in sorted(set(range(len(runs))) - set(found["run"])):
         raise StoreError(
-            f"run {run.run_id!r} has no {tap} error with {source} quantised for this selection: "
+            f"run {runs[place].run_id!r} has no {tap} error with {source or 'both'} quantised for this selection: "
             "choose other modalities, another component, or a run that quantises it."
         )
-    keys = ["layer", "modality", "source", "width"]
-    pooled = summed(found, keys, [*SUMS, *INPUT_SUMS])
-    lowest = found.groupby(keys, sort=False)["cosine_min"].min().reset_index()
-    pooled = pooled.merge(lowest, on=keys).merge(places[PLACE], on="layer")
-    return ordered(pooled[[*PLACE, "modality", "source", "width", "cosine_min", *SUMS, *INPUT_SUMS]], selection, "order")
+    keys = ["run", "layer", "modality", "source", "width"]
+    rows = found.groupby(keys, sort=False)
+    pooled = rows[[*SUMS, *INPUT_SUMS]].sum(min_count=1)
+    pooled = pooled.join(rows["cosine_min"].min()).join(rows[PLACE[1:]].first()).reset_index()
+    pooled = pooled[["run", *PLACE, "modality", "source", "width", "cosine_min", *SUMS, *INPUT_SUMS]]
+    return ordered(pooled, selection, "run", "order")
+
+
+def _places(runs: Sequence[Run], selection: Selection, tap: str) -> Iterator[pd.DataFrame]:
+    """Where the selected layers stand; runs of one capture and scope have the same."""
+    known: dict[tuple, pd.DataFrame] = {}
+    for run in runs:
+        key = run.plan.capture, repr(run.plan.options), run.header.tables.get("layers")
+        if key not in known:
+            known[key] = (groups if tap == "input" else layers)(run, selection)[PLACE]
+        yield known[key]
+
+
+def _sources(found: pd.DataFrame, source: str | None) -> dict[int, str]:
+    """What is quantised in the rows wanted of each run: `source`, else the first of `SOURCES` that it has."""
+    pairs = found[["run", "source"]].drop_duplicates()
+    present = {place: set(rows) for place, rows in pairs.groupby("run")["source"]}
+    return {place: source or next((name for name in SOURCES if name in names), "both") for place, names in present.items()}
 
 
 def _inlier_db(sums: pd.DataFrame) -> np.ndarray:
@@ -93,7 +137,12 @@ def layer_errors(run: Run, selection: Selection, measure: str) -> pd.DataFrame:
         layer, label, component, role, block, order, modality, tokens, value. An exact layer has infinite dB; a layer in which
         the measure is not defined, such as the outliers' where no channel is masked, has no row.
     """
+    return layer_errors_of([run], selection, measure).drop(columns="run")
+
+
+def layer_errors_of(runs: Sequence[Run], selection: Selection, measure: str) -> pd.DataFrame:
+    """`layer_errors` of several runs, in their order, with column run: the place of each in `runs`."""
     tap, name = split_measure(measure)
-    sums = error_sums(run, selection, tap)
+    sums = error_sums_of(runs, selection, tap)
     sums = sums.assign(value=ERROR_MEASURES[name](sums))
-    return sums.loc[sums["value"].notna(), [*PLACE, "modality", "tokens", "value"]].reset_index(drop=True)
+    return sums.loc[sums["value"].notna(), ["run", *PLACE, "modality", "tokens", "value"]].reset_index(drop=True)

@@ -8,25 +8,29 @@ from morphoquant.core.errors import StoreError
 from morphoquant.core.selection import Selection
 from morphoquant.queries.layers import group_row
 from morphoquant.queries.modalities import ordered, where
+from morphoquant.queries.once import once
 from morphoquant.stats.bins import BIN_COUNT, SIGN_BINS, bin_edges
 from morphoquant.store.run import Run
 
 
 def layers_with_histograms(run: Run) -> list[str]:
     """Layer inputs whose histograms the run keeps, sorted."""
-    if not run.has("histograms"):
-        return []
-    return sorted(run.table("histograms", ["group"])["group"].unique().to_pylist())
+    return list(_kept(run)) if run.has("histograms") else []
+
+
+@once
+def _kept(run: Run) -> tuple[str, ...]:
+    return tuple(sorted(run.table("histograms", ["group"])["group"].unique().to_pylist()))
 
 
 def bin_counts(run: Run, selection: Selection, layer: str, channel: int | None = None) -> dict[str, np.ndarray]:
     """Values in each bin, by modality, over all channels or one.
 
     Returns:
-        {modality: int64 [BIN_COUNT]}.
+        {modality: int64 [BIN_COUNT]} of the modalities that have a finite value.
 
     Raises:
-        StoreError: the run keeps no histogram of this layer, or the channel does not exist.
+        StoreError: the run keeps no histogram of this layer, the channel does not exist, or none of its values is finite.
     """
     group = group_row(run, layer)
     filters = {**where(selection), "group": group["group"]}
@@ -43,7 +47,19 @@ def bin_counts(run: Run, selection: Selection, layer: str, channel: int | None =
             f"run {run.run_id!r} keeps no histogram of {group['group']!r}: "
             + (f"choose one of {', '.join(kept[:6])}{' ...' if len(kept) > 6 else ''}." if kept else "capture the model anew.")
         )
-    return _added_up(table)
+    return with_values(_added_up(table))
+
+
+def with_values(counts: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Those modalities of the values in each bin that have a value at all.
+
+    Raises:
+        StoreError: none has.
+    """
+    found = {name: row for name, row in counts.items() if row.any()}
+    if not found:
+        raise StoreError("every value of this selection is NaN or infinite: choose another channel, or include more modalities.")
+    return found
 
 
 def _added_up(table: pa.Table) -> dict[str, np.ndarray]:

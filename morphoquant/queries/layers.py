@@ -5,11 +5,13 @@ import pandas as pd
 from morphoquant.core.errors import StoreError, UnknownNameError
 from morphoquant.core.layers import short_name
 from morphoquant.core.selection import Selection
+from morphoquant.queries.once import once
 from morphoquant.store.run import Run
 
 PLACE = ["layer", "label", "component", "role", "block", "order"]
 
 
+@once
 def all_layers(run: Run) -> pd.DataFrame:
     """Every linear: layer, group, label (short, unique), component, role, block, in_features, out_features, order."""
     frame = run.frame("layers")

@@ -7,10 +7,9 @@ import pandas as pd
 
 from morphoquant.core.errors import StoreError
 from morphoquant.core.selection import Selection
-from morphoquant.queries.channels import by_input, channel_frame
+from morphoquant.queries.input_measures import selected
 from morphoquant.queries.layers import PLACE, groups
 from morphoquant.queries.modalities import ordered
-from morphoquant.stats.dispersion import dispersion_score, mask_limit, outlier_mask
 from morphoquant.store.run import Run
 
 
@@ -26,14 +25,15 @@ def outlier_masks(run: Run, selection: Selection) -> pd.DataFrame:
 
 def masks_of(run: Run, selection: Selection, places: pd.DataFrame) -> pd.DataFrame:
     """`outlier_masks` of the inputs `places`, rows of `queries.layers.groups`."""
-    rows = []
-    for (group, modality), part in by_input(channel_frame(run, selection, list(places["group"]))):
-        score = dispersion_score(part["min"].to_numpy(), part["max"].to_numpy(), part["mean_abs"].to_numpy())
-        masked = part["channel"].to_numpy()[outlier_mask(score)]
-        tokens = int(part["count"].max())
-        rows.append((group, modality, tokens, len(masked), float(mask_limit(score)), " ".join(map(str, masked))))
-    found = pd.DataFrame(rows, columns=["layer", "modality", "tokens", "masked", "limit", "channels"])
-    found = found.merge(places[[*PLACE, "in_features"]], on="layer").rename(columns={"in_features": "width"})
+    found = selected(run, selection).merge(places[[*PLACE, "in_features"]], on="layer")
+    channels = found["masked"].map(lambda masked: " ".join(map(str, masked)))
+    found = found.assign(
+        tokens=found["finite"],
+        width=found["in_features"],
+        masked=found["masked"].map(len),
+        limit=found["mask_limit"].fillna(np.inf),
+        channels=channels,
+    )
     columns = [*PLACE, "modality", "tokens", "width", "masked", "limit", "channels"]
     return ordered(found[columns], selection, "order")
 

@@ -5,6 +5,7 @@ import pandas as pd
 from morphoquant.core.errors import StoreError, UnknownNameError
 from morphoquant.core.selection import Selection
 from morphoquant.queries.decibels import summed
+from morphoquant.queries.input_use import NO_GRIDS, input_use
 from morphoquant.queries.layers import PLACE, group_row, groups
 from morphoquant.queries.modalities import ordered, where
 from morphoquant.store.run import Run
@@ -30,27 +31,23 @@ def grid_use(run: Run, selection: Selection, measure: str) -> pd.DataFrame:
         raise UnknownNameError("measure", measure, USE_MEASURES)
     places = groups(run, selection)
     column = USE_MEASURES[measure]
-    found = _table(run, ["group", "modality", "count", column], {**where(selection), "group": list(places["group"])})
-    found = summed(found, ["group", "modality"], ["count", column])
-    found = found[found["count"] > 0].astype({"group": str, "modality": str})
-    found = found.assign(values=found["count"].astype("int64"), value=100.0 * found[column] / found["count"])
-    found = found.rename(columns={"group": "layer"}).merge(places[PLACE], on="layer")
+    found = input_use(run)
+    for name, wanted in where(selection).items():
+        found = found[found[name].isin(wanted)]
+    found = summed(found, ["layer", "modality"], ["count", column])
+    found = found.assign(values=found["count"], value=100.0 * found[column] / found["count"]).merge(places[PLACE], on="layer")
     return ordered(found[[*PLACE, "modality", "values", "value"]], selection, "order")
 
 
 def channel_use(run: Run, selection: Selection, layer: str, channel: int) -> pd.DataFrame:
     """Clipped and bypassed values of one channel: modality, values, clipped_percent, bypassed_percent."""
     filters = {**where(selection), "group": group_row(run, layer)["group"], "channel": int(channel)}
-    found = _table(run, ["modality", "count", "clipped", "bypassed"], filters)
-    found = summed(found, ["modality"], ["count", "clipped", "bypassed"]).astype({"modality": str})
+    if not run.has("grid_use"):
+        raise StoreError(NO_GRIDS.format(run=run.run_id))
+    found = run.frame("grid_use", ["modality", "count", "clipped", "bypassed"], filters)
+    found = summed(found, ["modality"], ["count", "clipped", "bypassed"])
     found = found[found["count"] > 0]
     for name in ("clipped", "bypassed"):
         found[f"{name}_percent"] = 100.0 * found[name] / found["count"]
     found = found.rename(columns={"count": "values"})[["modality", "values", "clipped_percent", "bypassed_percent"]]
     return ordered(found, selection)
-
-
-def _table(run: Run, columns: list[str], filters: dict) -> pd.DataFrame:
-    if not run.has("grid_use"):
-        raise StoreError(f"run {run.run_id!r} quantises no activations on fixed grids: choose a run with one range a channel.")
-    return run.table("grid_use", columns, filters).unify_dictionaries().to_pandas()

@@ -1,6 +1,6 @@
 """From the engine's sums to the tables of a run folder, and the merging of tables of two parts of the data."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -132,6 +132,44 @@ def sensitivity_added_up(parts: Sequence[pa.Table]) -> pa.Table:
         {**dict(zip(keys, key, strict=True)), **sums} for key, sums in sorted(found.items(), key=lambda one: order[one[0][0]])
     ]
     return sensitivity_table(rows)
+
+
+def summed_up(
+    tables: Mapping[str, Iterable[pa.Table]], name: str, summary: str, sum_up: Callable[[pa.Table], pa.Table]
+) -> dict[str, Iterable[pa.Table]]:
+    """`tables` of a run and `summary`, which is made of the parts of table `name` while they are written, and so comes after it.
+
+    Args:
+        tables: parts of each table, by name.
+        name: of a table that has all rows of an input in one part.
+        summary: name of the table to add.
+        sum_up: rows of `name` -> rows of `summary`.
+    """
+    made: list[pa.Table] = []
+
+    def passing() -> Iterator[pa.Table]:
+        for part in tables[name]:
+            made.append(sum_up(part))
+            yield part
+
+    def joined() -> Iterator[pa.Table]:
+        yield pa.concat_tables([TABLES[summary].empty_table(), *made]).unify_dictionaries()
+
+    return {**tables, name: passing(), summary: joined()}
+
+
+def by_group(table: pa.Table) -> Iterator[pa.Table]:
+    """`table` a part a group, so that readers of one skip the others; groups in the order of their first rows."""
+    table = table.unify_dictionaries().combine_chunks()
+    column = table["group"].combine_chunks()
+    codes, names = column.indices.to_numpy(), column.dictionary
+    order = np.argsort(codes, kind="stable")
+    starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
+    for start, end in zip(starts, [*starts[1:], len(order)], strict=True):
+        part = table.take(pa.array(order[start:end]))
+        # Its own name alone: a part that lists all names would be written with all of them.
+        own = pa.DictionaryArray.from_arrays(np.zeros(end - start, np.int32), names.slice(codes[order[start]], 1))
+        yield part.set_column(part.schema.get_field_index("group"), part.schema.field("group"), own)
 
 
 def added_up(name: str, parts: Sequence[pa.Table]) -> pa.Table:

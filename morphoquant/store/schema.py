@@ -10,6 +10,7 @@ from morphoquant.store.columns import KEY as _KEY
 from morphoquant.store.columns import column as _column
 from morphoquant.store.inside_schema import INSIDE
 from morphoquant.store.settling_schema import EXTREMES, SETTLING
+from morphoquant.store.summary_schema import INPUT_MEASURES, INPUT_USE
 
 SCHEMA_VERSION = 1
 
@@ -218,6 +219,7 @@ TABLES: dict[str, pa.Schema] = {
     "layers": LAYERS,
     "tokens": TOKENS,
     "channel_stats": CHANNEL_STATS,
+    "input_measures": INPUT_MEASURES,
     "histograms": HISTOGRAMS,
     "fine_histograms": FINE_HISTOGRAMS,
     "token_sample": TOKEN_SAMPLE,
@@ -227,6 +229,7 @@ TABLES: dict[str, pa.Schema] = {
     "sequences": SEQUENCES,
     "grids": GRIDS,
     "grid_use": GRID_USE,
+    "input_use": INPUT_USE,
     "errors": ERRORS,
     "answers": ANSWERS,
     "perplexity": PERPLEXITY,

@@ -1,13 +1,8 @@
 """The figures at the head of the pages that look at one layer input."""
 
-import pandas as pd
-import streamlit as st
-
-from morphoquant.core.selection import Selection
 from morphoquant.figures.theme import three_digits
-from morphoquant.queries.channels import by_input, channel_frame
 from morphoquant.queries.depth import DEPTH_MEASURES
-from morphoquant.store.run_store import RunStore
+from morphoquant.queries.input_measures import selected
 from morphoquant.ui import frames
 from morphoquant.ui.headline import Figure
 from morphoquant.ui.modality_marks import marked
@@ -30,7 +25,9 @@ def layer_figures(scene: Scene) -> list[Figure]:
     run, address = scene.capture, scene.address
     group = group_of(scene, address.layer)
     selection = frames.narrow(scene.selection(""), frozenset({"modalities", "positions"}))
-    frame = _measured(str(scene.store.cache), run.run_id, run.header.finished, group, selection)
+    rows = selected(run, selection)
+    rows = rows[rows["layer"] == group]
+    frame = rows[["modality"]].assign(**{name: DEPTH_MEASURES[name](rows) for name in _SHOWN})
     figures = []
     for measure, (label, suffix, meaning) in _SHOWN.items():
         rows = frame[["modality", measure]].dropna().sort_values(measure, ascending=False)
@@ -48,14 +45,3 @@ def group_of(scene: Scene, layer: str) -> str:
     layers = frames.run_table(scene.store, scene.subject, "layers")
     found = layers.loc[layers["layer"] == layer, "group"]
     return str(found.iat[0]) if len(found) else layer
-
-
-@st.cache_data(max_entries=128, show_spinner=False, hash_funcs={Selection: repr})
-def _measured(cache: str, run_id: str, stamp: str | None, group: str, selection: Selection) -> pd.DataFrame:
-    """The measures of one input, a row a modality."""
-    channels = channel_frame(RunStore(cache).open(run_id), selection, [group], moments=True)
-    rows = [
-        {"modality": modality} | {name: DEPTH_MEASURES[name](part) for name in _SHOWN}
-        for (_, modality), part in by_input(channels)
-    ]
-    return pd.DataFrame(rows, columns=["modality", *_SHOWN])

@@ -5,6 +5,7 @@ import math
 import pandas as pd
 
 from morphoquant.findings.evidence import CHANNEL_COLUMNS, ERROR_COLUMNS, INPUT_COLUMNS, TOKEN_COLUMNS, Evidence, Other
+from morphoquant.queries.input_use import by_input
 
 CAPTURE, RUN = "capture-000000000000", "rtn-w4a4-000000000000"
 
@@ -23,7 +24,8 @@ def row_of(layer: str, component: str = "language", order: int = 0) -> dict:
 
 def inputs(*rows: dict) -> pd.DataFrame:
     """Rows of `Evidence.inputs`; what a row leaves out is ordinary."""
-    plain = {"position": "rest", "tokens": 1000, "not_finite": 0, "width": 64, "absmax": 1.0, "channel": 3, "median_absmax": 1.0}
+    plain = {"position": "rest", "tokens": 1000, "not_finite": 0, "width": 64, "constant": 0, "absmax": 1.0}
+    plain |= {"channel": 3, "median_absmax": 1.0}
     return pd.DataFrame([row_of(row["layer"]) | plain | row for row in rows], columns=INPUT_COLUMNS)
 
 
@@ -51,12 +53,13 @@ def errors(*rows: dict) -> pd.DataFrame:
 
 
 def channels(layer: str, modality: str, clipped: list[float], rounded: list[float], signal: float = 1.0) -> pd.DataFrame:
-    """Channels of one input: the signal in equal parts, the error as given."""
+    """What the channels of one input make of its error: the signal in equal parts, the error as given."""
     rows = [
-        (layer, modality, channel, signal / len(clipped), one, other)
+        (layer, modality, channel, 10, signal / len(clipped), one, other)
         for channel, (one, other) in enumerate(zip(clipped, rounded, strict=True))
     ]
-    return pd.DataFrame(rows, columns=CHANNEL_COLUMNS)
+    columns = ["layer", "modality", "channel", "count", "signal_sq", "clip_sq", "round_sq"]
+    return by_input(pd.DataFrame(rows, columns=columns), columns[:2])[CHANNEL_COLUMNS]
 
 
 def evidence(**fields) -> Evidence:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from morphoquant.findings.channel_error import by_input, channel_error
+from morphoquant.findings.channel_error import channel_error, shares
 from morphoquant.findings.clipping import clipping
 from morphoquant.findings.normal import BIT_DB, NORMAL_DB
 from morphoquant.findings.rounding import rounding
@@ -82,7 +82,7 @@ def test_an_input_above_the_yardstick_has_nothing_to_mend():
 
 @given(st.lists(st.floats(1e-6, 1e6), min_size=1, max_size=40))
 def test_half_of_the_error_takes_no_fewer_channels(error):
-    (row,) = by_input(made.channels("a.down", "audio", [0.0] * len(error), error)).to_dict("records")
+    (row,) = shares(made.channels("a.down", "audio", [0.0] * len(error), error)).to_dict("records")
     falling, count = sorted(error, reverse=True), row["half"]
     assert sum(falling[:count]) >= 0.5 * sum(error) * (1 - 1e-9)
     assert count == 1 or sum(falling[: count - 1]) <= 0.5 * sum(error) * (1 + 1e-9)
@@ -91,7 +91,7 @@ def test_half_of_the_error_takes_no_fewer_channels(error):
 
 def test_inputs_are_told_apart_and_one_without_error_is_left_out():
     parts = [("a.y", [3.0, 0.0], [0.0, 1.0]), ("a.x", [0.0, 0.0], [2.0, 6.0]), ("a.z", [0.0], [0.0])]
-    frame = by_input(pd.concat([made.channels(layer, "audio", clip, rest) for layer, clip, rest in parts]))
+    frame = shares(pd.concat([made.channels(layer, "audio", clip, rest) for layer, clip, rest in parts]))
     rows = frame[["layer", "half", "width", "channel", "share", "clipped"]].values.tolist()
     assert rows == [["a.x", 1, 2, 1, 0.75, 0.0], ["a.y", 1, 2, 0, 0.75, 1.0]]
 
