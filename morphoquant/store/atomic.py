@@ -54,7 +54,7 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def sweep(folder: Place) -> None:
-    """Removes what an interrupted writer left below `folder`. Only the holder of the folder's lock may call it.
+    """Removes what an interrupted writer left in `folder`. Only the holder of the folder's lock may call it.
 
     Raises:
         StoreError: the folder cannot be written to.
@@ -62,7 +62,7 @@ def sweep(folder: Place) -> None:
     if not isinstance(folder, Path):
         return  # what was not sent whole is not there
     try:
-        for leftover in folder.rglob(f"*{TEMPORARY_SUFFIX}"):
+        for leftover in folder.glob(f"*{TEMPORARY_SUFFIX}"):
             leftover.unlink(missing_ok=True)
     except OSError as error:
         raise StoreError(_explain(error, folder)) from error

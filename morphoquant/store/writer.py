@@ -1,29 +1,27 @@
 """Writing a run folder so that it survives being killed at any moment.
 
-Batches are worked through in shards. The tables of a finished shard are moved into place one by one and the shard is
-entered in run.json last; a run that died starts again after its last entered shard. `finish` moves the final tables
-into place, writes "finished", and only then removes the shards.
+Batches are worked through in shards. The tables of a finished shard are moved into place one by one and its mark last; the shard
+is entered in run.json when all before it are. A run that died keeps its whole shards. `finish` moves the final tables into
+place, writes "finished", and only then removes the shards.
 """
 
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import takewhile
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from morphoquant.core.errors import StoreError, UnreachableError
 from morphoquant.core.plan import RunPlan
-from morphoquant.store.atomic import drop, replacing, sweep
+from morphoquant.store.atomic import drop, sweep
 from morphoquant.store.header import HEADER_FILE, RunHeader
 from morphoquant.store.hold import Hold, confirm, locked
 from morphoquant.store.place import Place
-from morphoquant.store.run import check_table, footer_checksum, read_table
-from morphoquant.store.schema import TABLES
+from morphoquant.store.run import read_table
+from morphoquant.store.shards import SHARDS, Shards
+from morphoquant.store.table_file import write_table
 
 
 class RunWriter:
@@ -40,6 +38,7 @@ class RunWriter:
 
     def __init__(self, folder: Place, plan: RunPlan, lock: Hold | None = None):
         self.folder = folder
+        self._shards = Shards(folder)
         self._lock = lock or locked(folder)
         try:
             sweep(folder)
@@ -56,42 +55,25 @@ class RunWriter:
             except UnreachableError:
                 raise
             except StoreError:
-                drop(self.folder / "shards")
+                drop(self.folder / SHARDS)
         if header is None:
             header = RunHeader(plan.run_id, plan, "running", created=_now())
-        if header.status != "finished":
-            header = self._enter(replace(self._whole(header), status="running", error=None, finished=None))
-        return header
+        if header.status == "finished":
+            drop(self.folder / SHARDS)  # the process that finished it may have been killed before that
+            return header
+        self._shards.check()
+        return self._enter(self._followed(replace(header, status="running", error=None, finished=None, shards=(), footers={})))
 
     def _part(self, file: str, name: str, parts: Iterable[pa.Table]) -> tuple[int, str]:
         """Writes one table of the run, if nobody has taken over in the meantime."""
         confirm(self._lock)
-        return _write(self.folder / file, name, parts)
+        return write_table(self.folder / file, name, parts)
 
     def _enter(self, header: RunHeader) -> RunHeader:
         """Writes the header, if nobody has taken over in the meantime."""
         confirm(self._lock)
         header.write(self.folder)
         return header
-
-    def _whole(self, header: RunHeader) -> RunHeader:
-        """The header with the shards before the first that is damaged or not all there: from that one on all is done again."""
-        kept = list(takewhile(lambda shard: self._reads(header, shard[0]), header.shards))
-        names = tuple(f"{self._name(first)}/" for first, _ in kept)
-        footers = {path: check for path, check in header.footers.items() if path.startswith(names)}
-        return replace(header, shards=tuple(kept), footers=footers)
-
-    def _reads(self, header: RunHeader, first: int) -> bool:
-        found = {f"{self._name(first)}/{path.name}" for path in self._shard(first).glob("*.parquet")}
-        listed = {path for path in header.footers if path.startswith(f"{self._name(first)}/")}
-        try:
-            for path in sorted(found | listed):
-                check_table(self.folder / path, Path(path).stem, header.footers.get(path))
-        except UnreachableError:
-            raise
-        except StoreError:
-            return False
-        return bool(found)
 
     @property
     def finished(self) -> bool:
@@ -105,17 +87,26 @@ class RunWriter:
 
     def write_shard(self, first: int, end: int, tables: dict[str, Iterable[pa.Table]]) -> None:
         """Stores the mergeable tables of batches [first, end)."""
-        if self.finished or first != self.next_batch or end <= first:
+        if self.finished or first < self.next_batch or end <= first:
             raise ValueError(f"shard [{first}, {end}) does not follow {self.next_batch}")
-        footers = dict(self.header.footers)
-        for name, parts in tables.items():
-            path = f"{self._name(first)}/{name}.parquet"
-            _, footers[path] = self._part(path, name, parts)
-        self.header = self._enter(replace(self.header, shards=(*self.header.shards, (first, end)), footers=footers))
+        self._shards.write(first, end, tables, self._lock)
+        self.enter()
+
+    def enter(self) -> None:
+        """Enters the shards that follow those entered, whoever wrote them."""
+        header = self._followed(self.header)
+        if header is not self.header:
+            self.header = self._enter(header)
+
+    def _followed(self, header: RunHeader) -> RunHeader:
+        while mark := self._shards.mark(header.shards[-1][1] if header.shards else 0):
+            shards, footers = (*header.shards, (mark.first, mark.end)), {**header.footers, **mark.footers}
+            header = replace(header, shards=shards, footers=footers)
+        return header
 
     def shard_tables(self, name: str, where: dict[str, Any] | None = None) -> list[pa.Table]:
         """Table `name` of each finished shard, in order; empty for shards that have none."""
-        paths = [f"{self._name(first)}/{name}.parquet" for first, _ in self.header.shards]
+        paths = [f"{SHARDS}/{first:08d}/{name}.parquet" for first, _ in self.header.shards]
         footers = self.header.footers
         there = [path for path in paths if path in footers or (self.folder / path).exists()]
         return [read_table(self.folder / path, name, None, where, footer=footers.get(path)) for path in there]
@@ -130,7 +121,7 @@ class RunWriter:
             rows[name], footers[file] = self._part(file, name, parts)
         ends = {"status": "finished", "finished": _now(), "tables": rows, "footers": footers, "summary": summary}
         self.header = self._enter(replace(self.header, **ends))
-        drop(self.folder / "shards")
+        drop(self.folder / SHARDS)
 
     def __enter__(self) -> "RunWriter":
         return self
@@ -145,35 +136,6 @@ class RunWriter:
                     self._enter(self.header)
         finally:
             self._lock.release()
-
-    @staticmethod
-    def _name(first: int) -> str:
-        return f"shards/{first:08d}"
-
-    def _shard(self, first: int) -> Place:
-        return self.folder / self._name(first)
-
-
-def _write(path: Place, name: str, parts: Iterable[pa.Table]) -> tuple[int, str]:
-    """Streams `parts` into one Parquet file, a row group each, so that readers of one layer skip the others.
-
-    Returns:
-        Its rows, and the checksum of its footer.
-    """
-    schema = TABLES[name]
-    keys = [field.name for field in schema if pa.types.is_dictionary(field.type)]
-    rows = 0
-    with replacing(path) as sibling:
-        options = {"compression": "zstd", "compression_level": 1, "use_dictionary": keys, "write_page_checksum": True}
-        with pq.ParquetWriter(sibling, schema, **options) as file:
-            for part in parts:
-                file.write_table(part.select(schema.names).cast(schema), row_group_size=max(part.num_rows, 1))
-                rows += part.num_rows
-        with pq.ParquetFile(sibling) as check:
-            if check.metadata.num_rows != rows:
-                raise StoreError(f"{path.name} was not written whole: check the disk and run the same command again.")
-        footer = footer_checksum(sibling)
-    return rows, footer
 
 
 def _now() -> str:
