@@ -3,6 +3,7 @@
 import pytest
 from fixtures.answer_runs import AnswerRuns, build_answer_runs
 from fixtures.inside_runs import InsideRuns, build_inside_runs
+from fixtures.odd_runs import OddRuns, build_odd_runs
 from fixtures.small_runs import SmallRuns, build_small_runs
 
 
@@ -22,3 +23,9 @@ def answer_runs(tmp_path_factory) -> AnswerRuns:
 def inside_runs(tmp_path_factory) -> InsideRuns:
     """Two inspect runs of one capture, with made-up hidden states and attention."""
     return build_inside_runs(tmp_path_factory.mktemp("inside"))
+
+
+@pytest.fixture(scope="session")
+def odd_runs(tmp_path_factory) -> OddRuns:
+    """Captures of constant, zero and denormal channels, one of them with NaN and infinite values, by the real engine."""
+    return build_odd_runs(tmp_path_factory.mktemp("odd"))

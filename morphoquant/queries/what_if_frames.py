@@ -7,7 +7,7 @@ from morphoquant.core.errors import StoreError, UnknownNameError
 from morphoquant.core.modality import MODALITIES, POSITIONS
 from morphoquant.core.selection import Selection
 from morphoquant.queries.decibels import sqnr_db
-from morphoquant.queries.histograms import density_of
+from morphoquant.queries.histograms import density_of, with_values
 from morphoquant.queries.layers import PLACE
 from morphoquant.queries.modalities import ordered, where
 from morphoquant.queries.placement import placement_of, use_rows
@@ -171,7 +171,7 @@ def _bin_counts(prediction: Prediction, selection: Selection, channel: int) -> d
     """Values of one channel in each bin, by modality.
 
     Raises:
-        StoreError: none for this selection.
+        StoreError: none for this selection, or none that is finite.
     """
     wanted, part = where(selection), prediction.inputs.parts[0]
     found: dict[str, np.ndarray] = {}
@@ -184,4 +184,4 @@ def _bin_counts(prediction: Prediction, selection: Selection, channel: int) -> d
         total[part.rows.bins[own]] += part.counts[own].astype(np.int64)
     if not found:
         raise StoreError("no token matches the selection: include more modalities, or both position classes.")
-    return found
+    return with_values(found)

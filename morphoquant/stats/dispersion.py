@@ -115,7 +115,8 @@ def outlier_mask(
         ddof: of the standard deviation; 1 is the sample's.
 
     Returns:
-        bool [channels]; a channel whose score is not finite is never masked.
+        bool [channels]; never masked is a channel whose score is not finite, or 0: one that is constant has no range to be wide,
+        though all scores tie at 0 where a modality has one token.
 
     Raises:
         SpecError: unknown scope, or one that lacks its population.
@@ -123,4 +124,4 @@ def outlier_mask(
     score = np.asarray(score, dtype=np.float64)
     limit = mask_limit(score, sigma, scope=scope, population=population, quantile=quantile, ddof=ddof)
     above = score >= limit if inclusive else score > limit
-    return above & np.isfinite(score)
+    return above & np.isfinite(score) & (score != 0)

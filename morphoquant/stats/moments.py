@@ -47,11 +47,16 @@ class Moments:
 
     def skewness(self) -> np.ndarray:
         """Third standardised moment of the population; NaN for a constant channel."""
-        return _ratio(np.sqrt(self.count) * self.m3, self.m2**1.5)
+        return self._where_varied(_ratio(np.sqrt(self.count) * self.m3, self.m2**1.5))
 
     def kurtosis(self) -> np.ndarray:
         """Fourth standardised moment of the population, 3 for a normal distribution; NaN for a constant channel."""
-        return _ratio(self.count * self.m4, self.m2**2)
+        return self._where_varied(_ratio(self.count * self.m4, self.m2**2))
+
+    def _where_varied(self, values: np.ndarray) -> np.ndarray:
+        """`values`, NaN for channels whose float32 values were all equal: joining parts leaves a little rounding in their m2."""
+        least = self.count * (_ROUNDING * self.mean) ** 2
+        return np.where(self.m2 > least, values, np.nan)
 
     def sum_of_squares(self) -> np.ndarray:
         """Sum of the squared values themselves."""
@@ -105,6 +110,8 @@ def pool_by(index: np.ndarray, size: int, parts: Moments) -> Moments:
 
 
 _NAMES = ("count", "mean", "m2", "m3", "m4")
+# Two float32 values that differ do so by 2^-24 of their size or more; what float64 leaves of equal ones is far below this.
+_ROUNDING = 2.0**-48
 
 
 def _ratio(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:

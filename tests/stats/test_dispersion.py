@@ -55,3 +55,12 @@ def test_scores_that_are_not_finite_are_never_masked_and_do_not_count():
     score = np.r_[np.ones(20), 5.0, np.nan, np.inf]
     assert outlier_mask(score).tolist() == [False] * 20 + [True, False, False]
     assert not outlier_mask(np.array([7.0])).any()
+
+
+def test_channels_without_a_range_are_no_outliers_though_all_tie():
+    """Of a single token every channel is so."""
+    value = np.array([3.0, -0.2, 0.0, 1e-41])
+    score = dispersion_score(value, value, np.abs(value))
+    assert (score == 0).all() and mask_limit(score) == 0
+    assert not outlier_mask(score).any() and not outlier_mask(score, scope="quantile", population=score).any()
+    assert outlier_mask(np.r_[np.zeros(30), 5.0]).tolist() == [False] * 30 + [True]

@@ -1,6 +1,9 @@
+from functools import reduce
+
 import numpy as np
 import pytest
 
+from morphoquant.stats.channel_stats import ChannelStats
 from morphoquant.stats.moments import Moments, merge, pool, pool_by
 
 NAMES = ("count", "mean", "m2", "m3", "m4")
@@ -49,3 +52,19 @@ def test_shape_measures_match_their_definitions(values):
     np.testing.assert_allclose(moments.std(ddof=1), values.std(0, ddof=1))
     np.testing.assert_allclose(moments.sum_of_squares(), (values**2).sum(0))
     assert np.isnan(Moments.of(np.ones((4, 1))).kurtosis()[0])
+
+
+@pytest.mark.parametrize("value", [0.1, -3.7e5, 1e-30, 1e-41])
+def test_a_channel_that_never_changes_has_no_shape_however_its_parts_are_joined(value):
+    same, cuts = np.full((1000, 1), value, np.float32), [7, 50, 333, 334, 700]
+    stats = ChannelStats(1, 4)
+    for part in np.split(same, cuts):
+        stats.update(part, np.zeros(len(part), np.int8), np.arange(len(part), dtype=np.uint64))
+    columns = stats.rows()[0].channel_stats
+    in_parts = reduce(merge, map(Moments.of, np.split(same, cuts)))
+    for joined in (in_parts, Moments(*(columns[name] for name in NAMES)), Moments.of(same)):
+        assert joined.count[0] == 1000 and joined.variance()[0] <= (2.0**-48 * value) ** 2
+        assert np.isnan(joined.kurtosis()[0]) and np.isnan(joined.skewness()[0])
+    # One value of the thousand is the next that float32 has: kurtosis of a single spike is about its distance.
+    same[5] = np.nextafter(same[5], np.float32(np.inf))
+    assert Moments.of(same).kurtosis()[0] == pytest.approx(997, rel=0.01)
