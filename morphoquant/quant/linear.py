@@ -17,7 +17,9 @@ from morphoquant.core.modality import Modality
 from morphoquant.quant.activation import ActivationQuantizer
 from morphoquant.quant.by_modality import split_rows
 from morphoquant.quant.bypass import Bypass
+from morphoquant.quant.experts import take_apart
 from morphoquant.quant.low_rank import LowRank
+from morphoquant.quant.residence import is_stand_in, resident
 from morphoquant.quant.transform import Transform
 
 
@@ -153,6 +155,7 @@ def quantized(
         ModelError: a fitted layer is not an nn.Linear of this model or its weight has another shape.
     """
     replaced: list[tuple[nn.Module, str, nn.Module]] = []
+    together = take_apart(model)
     try:
         for fit in fits.values():
             for name, weight in fit.weights.items():
@@ -162,16 +165,19 @@ def quantized(
                         f"the fit of {name!r} has a weight of shape {tuple(weight.shape)}, but this model's is "
                         f"{tuple(linear.weight.shape)}: fit the method to this model."
                     )
-                setattr(parent, leaf, _layer(linear, name, fit, weights, activations))
+                with resident(getattr(linear, "fused", linear)):
+                    setattr(parent, leaf, _layer(linear, name, fit, weights, activations))
                 replaced.append((parent, leaf, linear))
         yield model
     finally:
         for parent, leaf, linear in reversed(replaced):
             setattr(parent, leaf, linear)
+        together()
 
 
 def _layer(linear: nn.Linear, name: str, fit: Fit, weights: bool, activations: bool) -> QuantizedLinear:
     used = fit.weights[name] if weights else fit.transform.weight(linear.weight.detach())
+    used = linear.weight.detach() if is_stand_in(used) else used
     branch = fit.branches.get(name) if weights else None
     inputs = (fit.activation, fit.correction) if activations else (None, None)
     parts = {modality: _layer(linear, name, part, weights, activations) for modality, part in fit.by_modality.items()}

@@ -1,6 +1,4 @@
-"""Which modalities reached which parts of a model in a capture, and which experts saw no token at all."""
-
-import re
+"""Which modalities reached which parts of a model in a capture."""
 
 import pandas as pd
 
@@ -9,7 +7,6 @@ from morphoquant.core.modality import CONTENT
 from morphoquant.queries.inputs import layer_inputs
 from morphoquant.store.run import Run
 
-_EXPERT = re.compile(r"(.*?\bexperts)\.(\d+)\.")
 # The decoder is meant to see every modality; a tower has its own.
 _MEETS_ALL = (str(Component.LANGUAGE),)
 
@@ -48,31 +45,3 @@ def _meant(component: str, groups: set[str], reached: set[str]) -> int:
         return len(groups)
     entered = {group.rpartition(".")[0] for group in reached}
     return sum(group.rpartition(".")[0] in entered for group in groups)
-
-
-def silent_experts(run: Run) -> pd.DataFrame:
-    """Experts of which no linear ran, known by the numbers that others of the same kind bear.
-
-    A capture lists the linears that ran. What is missing in a block is told by the numbers that occur in its siblings; an expert
-    that ran in no block of the model leaves no trace, and none is claimed.
-
-    Returns:
-        For each container of experts, in the order of the model: experts (its path), numbered (experts that its kind has),
-        silent (their numbers, as text with spaces between; empty where all ran).
-    """
-    found: dict[str, set[int]] = {}
-    for layer in run.frame("layers")["layer"]:
-        if match := _EXPERT.match(layer):
-            found.setdefault(match[1], set()).add(int(match[2]))
-    kinds: dict[str, set[int]] = {}
-    for path, numbers in found.items():
-        kinds.setdefault(_kind(path), set()).update(numbers)
-    rows = []
-    for path, numbers in found.items():
-        every = range(max(kinds[_kind(path)]) + 1)
-        rows.append((path, len(every), " ".join(str(number) for number in every if number not in numbers)))
-    return pd.DataFrame(rows, columns=["experts", "numbered", "silent"])
-
-
-def _kind(path: str) -> str:
-    return re.sub(r"\d+", "*", path)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from morphoquant.core.layers import expert_of
 from morphoquant.core.modality import Modality, Position, slot
 from morphoquant.runs.taps import Tap
 
@@ -25,8 +26,9 @@ class Labels:
         self.slots[layer] = slots
 
     def of(self, tap: Tap, rows: int) -> Tensor:
-        """Slots of what a tap has just given: those of its last linear with as many rows; unknown where none has."""
-        found = (self.slots[name] for name in reversed(tap.linears) if name in self.slots)
+        """Slots of what a tap has just given: those of its last linear with as many rows, but of experts, which are given theirs
+        in another order; unknown where none has."""
+        found = (self.slots[name] for name in reversed(tap.linears) if name in self.slots and not expert_of(name))
         fitting = next((slots for slots in found if len(slots) == rows), None)
         return torch.full((rows,), _UNKNOWN, dtype=torch.int8) if fitting is None else fitting.cpu()
 

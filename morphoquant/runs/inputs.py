@@ -12,6 +12,8 @@ from morphoquant.core.errors import ModelError
 from morphoquant.core.layers import Component
 from morphoquant.core.modality import MODALITIES, Modality, Position, slot
 from morphoquant.methods.base import ChannelSummary, GroupInputs, Need, TokenSample
+from morphoquant.quant.experts import experts_apart
+from morphoquant.quant.residence import HALF, is_offloaded, weight_of
 from morphoquant.runs.gradient_run import stored_gradients
 from morphoquant.runs.gradients import Gradients
 from morphoquant.stats.moments import Moments, pool
@@ -28,6 +30,9 @@ class CalibrationInputs:
         model: the model it was taken from, for the weights.
         scope: components to quantise.
 
+    Attributes:
+        unseen: linears in scope whose input saw no token, those of experts that none was routed to; they are not fitted.
+
     Raises:
         ModelError: the model lacks a captured linear, or nothing is in scope.
     """
@@ -38,17 +43,26 @@ class CalibrationInputs:
         layers = layers[layers["component"].isin([str(part) for part in scope])]
         if layers.empty:
             raise ModelError(f"run {run.run_id!r} captured no linear of {', '.join(scope)}: choose another scope.")
-        modules = dict(model.named_modules())
+        with experts_apart(model):
+            modules = dict(model.named_modules())
         missing = [name for name in layers["layer"] if not isinstance(modules.get(name), nn.Linear)]
         if missing:
             raise ModelError(
                 f"this model has no linear {missing[0]!r}, run {run.run_id!r} has one: "
                 "load the model of that run, or capture this one."
             )
-        self.layers = layers
-        self._members = {group: list(rows["layer"]) for group, rows in layers.groupby("group", sort=False)}
         self._modules = modules
-        self.summaries = self._summaries()
+        frame = run.frame("channel_stats", [*_COLUMNS, "position"], {"group": list(layers["group"].unique())})
+        seen = layers["group"].isin(frame["group"].unique())
+        self.unseen = list(layers.loc[~seen, "layer"])
+        self.layers = layers = layers[seen]
+        self._members = {group: list(rows["layer"]) for group, rows in layers.groupby("group", sort=False)}
+        self.summaries = self._summaries(frame)
+
+    @cached_property
+    def copies(self) -> bool:
+        """Whether weights are read anew for each fit, from where they are offloaded or from half precision."""
+        return is_offloaded(self.model) or any(one.dtype in HALF for one in self.model.parameters())
 
     @property
     def groups(self) -> list[str]:
@@ -62,7 +76,7 @@ class CalibrationInputs:
             ModelError: gradients are needed, and none were measured for this capture; or tokens are, and hold NaN.
         """
         first = self.layers[self.layers["layer"] == name].iloc[0]
-        weights = {layer: self._modules[layer].weight.detach() for layer in self._members[name]}
+        weights = {layer: weight_of(self._modules[layer]) for layer in self._members[name]}
         return GroupInputs(
             group=name,
             component=Component(first["component"]),
@@ -83,8 +97,7 @@ class CalibrationInputs:
         """
         return stored_gradients(self.run)
 
-    def _summaries(self) -> Mapping[str, ChannelSummary]:
-        frame = self.run.frame("channel_stats", [*_COLUMNS, "position"], {"group": self.groups})
+    def _summaries(self, frame: pd.DataFrame) -> Mapping[str, ChannelSummary]:
         self._tokens = frame[frame["channel"] == 0].set_index(["group", "modality", "position"])["count"]
         frame["finite"] = frame["count"] - frame["nan_count"] - frame["inf_count"]
         by_group = dict(iter(frame.groupby("group", sort=False)))

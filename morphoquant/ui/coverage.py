@@ -3,19 +3,22 @@
 import pandas as pd
 import streamlit as st
 
-from morphoquant.queries.coverage import coverage, silent_experts
+from morphoquant.queries.coverage import coverage
+from morphoquant.queries.experts import expert_tokens, silent_experts
 from morphoquant.ui import frames
 from morphoquant.ui.modality_marks import mark
 from morphoquant.ui.notes import plain
 from morphoquant.ui.numbers import count
 from morphoquant.ui.page import Scene
+from morphoquant.ui.tables import table_panel
 
 _LISTED = 8
 
 
 def show_coverage(scene: Scene, *, link: bool = False) -> None:
     """Draws the badges of the capture; with `link`, the way to the page on whether it is enough."""
-    found = coverage(scene.capture, frames.every_input(scene.store, scene.capture))
+    inputs = frames.every_input(scene.store, scene.capture)
+    found = coverage(scene.capture, inputs)
     with st.container(border=True):
         head, way = st.columns([6, 3], vertical_alignment="center")
         head.markdown("**Coverage**")
@@ -25,8 +28,12 @@ def show_coverage(scene: Scene, *, link: bool = False) -> None:
             total = int(rows["inputs"].iat[0])
             badges = "  ".join(badge(row) for row in rows.itertuples())
             st.markdown(f"{plain(component)} :small[({count(total)} input{'s' if total > 1 else ''})]  {badges}")
-        for line in expert_lines(silent_experts(scene.capture)):
+        silent = silent_experts(scene.capture, inputs)
+        for line in expert_lines(silent):
             st.markdown(line)
+        if len(silent) and not link:
+            with st.expander("Tokens of each expert"):
+                table_panel(expert_tokens(scene.capture, inputs), "expert_tokens", "expert_tokens")
         st.caption(
             "Most tokens that an input of the part saw; red: none at all, or inputs that a modality never reached. "
             "A range that is set without a modality holds nothing of it."

@@ -10,10 +10,13 @@ from tiny_mixtures import EXPERTS, MIXTURES, TOP_K
 from torch import nn
 
 from morphoquant.core.layers import Component, expert_of
-from morphoquant.core.modality import PADDING, unslot
+from morphoquant.core.modality import PADDING, Modality, unslot
 from morphoquant.hooks.collector import Collector
 from morphoquant.hooks.modality_hooks import ModalityHooks
+from morphoquant.hooks.row_labels import RowLabels
+from morphoquant.methods.base import GroupFit
 from morphoquant.quant.experts import ExpertLinear, experts_apart, fused_experts, still_fused
+from morphoquant.quant.linear import quantized
 
 
 class Both:
@@ -45,7 +48,7 @@ class Routed:
         return hidden[(chosen == index).any(1)]
 
 
-@pytest.fixture(scope="module", params=list(MIXTURES))
+@pytest.fixture(scope="module", params=["qwen3_vl_moe", pytest.param("qwen3_omni_moe", marks=pytest.mark.slow)])
 def captured(request):
     model, batch, sequences = MIXTURES[request.param]()
     model.set_experts_implementation("eager")
@@ -120,6 +123,26 @@ def test_every_expert_is_listed_those_without_a_token_too(captured):
     assert silent
 
 
+def test_a_quantised_expert_is_told_the_modality_of_its_rows(captured):
+    model, batch, *_, observer, _ = captured
+    image, rows_of = Modality.IMAGE, {name: {unslot(k)[0] for k in counts if k >= 0} for name, counts in observer.labels.items()}
+    group = next(name for name, kinds in rows_of.items() if expert_of(name) and {Modality.TEXT, image} <= kinds)
+    with experts_apart(model):
+        weight = model.get_submodule(group).weight.detach()
+    doubled = GroupFit(group, {group: 2 * weight})
+    seen = []
+    with quantized(model, {group: GroupFit(group, {group: weight}, by_modality={image: doubled})}):
+        layer = model.get_submodule(group)
+        layer.register_forward_hook(lambda layer, args, y: seen.append((args[0], y)))
+        with ModalityHooks(model, RowLabels()) as hooks:
+            hooks.run(batch)
+    ((x, y),) = seen
+    doubled_rows = torch.isclose(y, 2 * x @ weight.T).all(1)
+    assert torch.allclose(y[~doubled_rows], x[~doubled_rows] @ weight.T)
+    images = [count for label, count in observer.labels[group].items() if label >= 0 and unslot(label)[0] is image]
+    assert int(doubled_rows.sum()) == sum(images) < len(x)
+
+
 def test_views_of_fused_weights_follow_them(captured):
     model = captured[0]
     path, fused = next(iter(fused_experts(model).items()))
@@ -136,14 +159,15 @@ def test_views_of_fused_weights_follow_them(captured):
 def _flavours():
     small = {"hidden_size": 32, "intermediate_size": 24}
     of = tf.models
+    slow = pytest.mark.slow
     yield of.gpt_oss.modeling_gpt_oss.GptOssExperts, tf.GptOssConfig(num_local_experts=4, **small)
-    yield of.aria.modeling_aria.AriaExperts, tf.AriaTextConfig(moe_num_experts=4, **small)
+    yield pytest.param(of.aria.modeling_aria.AriaExperts, tf.AriaTextConfig(moe_num_experts=4, **small), marks=slow)
     nemotron = tf.NemotronHConfig(n_routed_experts=4, moe_intermediate_size=24, hidden_size=32)
-    yield of.nemotron_h.modeling_nemotron_h.NemotronHExperts, nemotron
+    yield pytest.param(of.nemotron_h.modeling_nemotron_h.NemotronHExperts, nemotron, marks=slow)
     muse = of.muse_spark.configuration_muse_spark.MuseSparkTextConfig(
         num_local_experts=4, moe_hidden_size=32, moe_intermediate_size=24
     )
-    yield of.muse_spark.modeling_muse_spark.MuseSparkExperts, muse
+    yield pytest.param(of.muse_spark.modeling_muse_spark.MuseSparkExperts, muse, marks=slow)
 
 
 @pytest.mark.parametrize(("kind", "config"), list(_flavours()), ids=lambda one: getattr(one, "__name__", ""))

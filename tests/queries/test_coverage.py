@@ -4,7 +4,8 @@ from fixtures.small_runs import CAPTURE
 from fixtures.wide_model import linears
 
 from morphoquant.core.modality import CONTENT
-from morphoquant.queries.coverage import coverage, silent_experts
+from morphoquant.queries.coverage import coverage
+from morphoquant.queries.experts import silent_experts
 from morphoquant.queries.inputs import layer_inputs
 from morphoquant.store.run_store import RunStore
 from morphoquant.store.schema import LAYERS
@@ -47,9 +48,13 @@ def test_an_expert_that_did_not_run_is_told_by_its_siblings(tmp_path):
     with RunStore(tmp_path).writer(CAPTURE) as writer:
         rows = pa.Table.from_pandas(pd.DataFrame(frame), preserve_index=False).cast(LAYERS)
         writer.finish({"layers": [rows]}, {})
-    silent = silent_experts(RunStore(tmp_path).open(CAPTURE.run_id))
+    run = RunStore(tmp_path).open(CAPTURE.run_id)
+    silent = silent_experts(run, frame)
     assert silent["silent"].tolist() == ["", "0 2"] and silent["numbered"].tolist() == [4, 4]
     lines = expert_lines(silent)
     assert ":red-badge[2 of 8 saw no token]" in lines[0] and "0, 2" in lines[1] and len(lines) == 2
     assert expert_lines(silent.head(0)) == []
     assert "all 4 saw tokens" in expert_lines(silent.head(1))[0]
+    # Listed, as fused experts are, and without a token.
+    unseen = frame[~frame["layer"].str.contains(r"layers\.0\.mlp\.experts\.3\.")]
+    assert silent_experts(run, unseen)["silent"].tolist() == ["3", "0 2"]
