@@ -193,13 +193,31 @@ def _add_marks(out: go.Figure, figure: go.Figure, column: list[Panel], sheet: _S
     """Shapes and notes of one figure, at the axes that stand for theirs."""
     new = {panel.axes[side]: sheet.axis(c, panel.row, side) for panel in column for side in (0, 1)}
     notes = [note for note in figure.layout.annotations if not any(is_title(note, figure, panel.axes) for panel in column)]
+    width = _WIDTH / len(sheet.columns)
+    width = _WIDTH / len(sheet.columns)
     for mark, add in [*((one, out.add_shape) for one in figure.layout.shapes), *((one, out.add_annotation) for one in notes)]:
         words = mark.to_plotly_json()
         for ref in ("xref", "yref"):
             axis, _, domain = str(words.get(ref) or ref[0]).partition(" ")
             words[ref] = f"{new[axis]} {domain}".strip()
-        # Notes of narrow columns stand upright, or neighbours would touch.
-        add(**words | (dict(textangle=-90) if "text" in words and len(sheet.columns) > 2 else {}))
+        if "text" not in words or len(sheet.columns) < 3:
+            add(**words)
+        elif str(mark.yref).endswith(" domain") and mark.xanchor == "left":
+            # The name of a stretch of the axis, which a narrow column may have no room for.
+            if _room(mark, notes, figure) * width > _LETTER * len(words["text"]):
+                add(**words)
+        else:
+            # Other notes of narrow columns stand upright, or neighbours would touch.
+            add(**words | dict(textangle=-90))
+
+
+def _room(note, notes: list, figure: go.Figure) -> float:
+    """The share of its axis from a note to the next one."""
+    own = [trace for trace in figure.data if (trace.xaxis or "x") == note.xref and trace.x is not None]
+    values = [float(x) for trace in own for x in trace.x if isinstance(x, (int, float)) or hasattr(x, "dtype")]
+    end = max(values, default=1.0)
+    later = [float(one.x) for one in notes if one.xref == note.xref and one.yref == note.yref and one.x > note.x]
+    return (min(later, default=end) - float(note.x)) / (end or 1.0)
 
 
 def _write(out: go.Figure, sheet: _Sheet, c: int, panel: Panel, text: str) -> None:

@@ -9,7 +9,7 @@ from morphoquant.figures.theme import MAGNITUDE, lay_out, modality_colour, modal
 from morphoquant.figures.ticks import escaped
 from morphoquant.figures.token_bands import TITLES, relief
 
-EYE = dict(x=1.5, y=-1.85, z=0.92)
+EYE = dict(x=1.27, y=-1.56, z=0.78)
 HEIGHT = 620
 _AXIS = dict(backgroundcolor="rgba(0,0,0,0)", gridcolor="rgba(128,128,128,0.3)", zeroline=False)
 

@@ -62,7 +62,7 @@ def panel(
     """
     view, key = VIEWS[name], f"{name}{slot}"
     with st.container(border=True):
-        head, measure, export = st.columns([5, 1, 2] if narrow else [6, 3, 1], vertical_alignment="center")
+        head, measure, export = st.columns([5, 1, 1.5] if narrow else [6, 3, 1], vertical_alignment="center")
         head.markdown(f"**{view.title}**{_subject(scene, view)}")
         with measure:
             _measure(scene, view, key)

@@ -7,7 +7,7 @@ import streamlit as st
 
 from morphoquant.core.errors import UnknownNameError
 from morphoquant.core.selection import Selection
-from morphoquant.queries.beside import MOST, captures_beside, quantized_beside
+from morphoquant.queries.beside import LEAST, MOST, captures_beside, quantized_beside
 from morphoquant.store.run_store import Run, RunEntry, RunStore
 from morphoquant.ui import frames, session
 from morphoquant.ui.address import Address
@@ -106,7 +106,9 @@ def side_figures(scene: SideScene) -> list[Figure]:
     same = "model, options and code" if of_captures else "model, data, seed, capture and options"
     return [
         Figure("Set against", first, "the run that was chosen first"),
-        Figure("Beside it", ", ".join(others), "in the order in which they were chosen"),
+        Figure("Beside it", others[0], "the run that was chosen second")
+        if len(others) == 1
+        else Figure("Beside it", f"{len(others)} runs", f"in this order: {', '.join(others)}"),
         Figure("They differ in", ", ".join(differ), f"{same} are the same"),
     ]
 
@@ -133,13 +135,13 @@ def _figure(address: Address) -> View:
 
 
 def _quantised(choice: Choice, address: Address) -> Sequence[RunEntry]:
-    """The chosen quantize runs in the order of the choice; else those of the newest that has its like, plain rounding first."""
+    """The chosen quantize runs in the order of the choice; else plain rounding and the newest that is like it."""
     if address.runs:
         runs = sorted(choice.runs, key=lambda entry: address.runs.index(entry.run_id) if entry.run_id in address.runs else MOST)
     else:
         kin = next((found for one in (choice.run, *choice.fitted) if len(found := alike(one, choice.fitted)) > 1), choice.runs)
         first = baseline(kin[0], choice.fitted) if kin else None
-        runs = [*([first] if first else []), *(entry for entry in kin if entry != first)]
+        runs = [*([first] if first else []), *(entry for entry in kin if entry != first)][:LEAST]
     picker(replace(choice, runs=tuple(runs[:MOST])), "many")
     _told(len(address.runs))
     return runs[:MOST] or ([choice.run] if choice.run else [])

@@ -16,6 +16,6 @@ def table_panel(frame: pd.DataFrame, name: str, key: str) -> None:
     """
     numbers = [column for column in frame if pd.api.types.is_float_dtype(frame[column])]
     columns = {column: st.column_config.NumberColumn(format="%.3g") for column in numbers}
-    st.dataframe(frame, hide_index=True, key=f"table_{key}", column_config=columns)
+    st.dataframe(frame, hide_index=True, key=f"table_{key}", column_config=columns, placeholder="")
     with st.popover("Save table"):
         save_buttons(None, frame, name, key, (".csv", ".md", ".tex"))

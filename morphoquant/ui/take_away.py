@@ -10,15 +10,30 @@ from morphoquant.takeaway.asked import Asked
 from morphoquant.takeaway.bundle import bundle
 from morphoquant.takeaway.choose import among
 from morphoquant.takeaway.facts import involved, run_title, view_in_words
-from morphoquant.takeaway.main_views import VIEWS_OF
 from morphoquant.takeaway.paper_tables import TABLES
 from morphoquant.takeaway.report import report
+from morphoquant.ui import session
 from morphoquant.ui.kept_figures import change, kept, lift
+from morphoquant.ui.labels import run_labels
 from morphoquant.ui.notes import note, plain, problem
 from morphoquant.views.base import VIEWS
 
 _WIDTHS = {"single": "single column", "double": "double column"}
 _MADE, _REPORT = "morphoquant.made", "morphoquant.report"
+_KINDS = {
+    "capture": "Activations",
+    "quantize": "Layer errors",
+    "evaluate": "Answers",
+    "sensitivity": "Sensitivity",
+    "inspect": "Inside",
+}
+_KINDS = {
+    "capture": "Activations",
+    "quantize": "Layer errors",
+    "evaluate": "Answers",
+    "sensitivity": "Sensitivity",
+    "inspect": "Inside",
+}
 
 
 def figures_kept(store: RunStore) -> None:
@@ -65,12 +80,17 @@ def bundle_made(store: RunStore, tables: list[Asked]) -> None:
 
 def report_made(store: RunStore) -> None:
     """A menu of the finished runs, and the report of the chosen one, made when asked."""
-    headers = [entry.header for entry in store.entries() if entry.header and entry.header.status == "finished"]
-    names = [header.run_id for header in headers if header.plan.kind in VIEWS_OF]
+    finished = [entry for entry in store.entries() if entry.header and entry.header.status == "finished"]
+    labels = {}
+    for kind, word in _KINDS.items():
+        own = run_labels([entry for entry in finished if entry.header.plan.kind == kind])
+        labels |= {run_id: f"{word}: {label}" for run_id, label in own.items()}
+    # The run that was looked at comes first.
+    names = sorted(labels, key=lambda run_id: run_id != session.address().run)
     if not names:
         note("There is no finished run yet: make one with **New run**.")
         return
-    run_id = st.selectbox("Run", names, key="report_run")
+    run_id = st.selectbox("Run", names, format_func=labels.__getitem__, key="report_run")
     if st.button("Make the report", key="make_report"):
         with st.spinner("Drawing"):
             try:

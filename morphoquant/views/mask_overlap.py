@@ -11,7 +11,8 @@ VIEWS.add(
         name="mask_overlap",
         title="Overlap of outlier channels",
         question="Do the modalities have the same outlier channels?",
-        how_to_read="1 means that two modalities have the same outlier channels, 0 that they share none.",
+        how_to_read="Jaccard index: the share of the outlier channels of either modality that both have, 1 if they have the "
+        "same ones, 0 if they share none. Bars count all layers together, a column of the map is one layer.",
         takes=frozenset({"component", "role", "modalities", "positions"}),
         runs="capture",
         query=lambda store, runs, selection: mask_overlap(capture_of(store, runs), selection),

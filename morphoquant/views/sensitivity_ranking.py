@@ -23,7 +23,7 @@ VIEWS.add(
         title="Most sensitive layer groups",
         question="Which layers must keep more bits, and for which modality?",
         how_to_read=f"The {MOST} groups whose quantisation alone moves the answers most, by KL over the chosen subjects; a bar "
-        "is of all items, dots are of one subject. A group are the linears that share one input, named by its first.",
+        "is of all items, dots are of one subject. A group is all linears that share one input, named by its first.",
         takes=frozenset({"subjects", "measure"}),
         runs="sensitivity",
         query=lambda store, runs, selection: sensitivity(runs[0], selection.subjects),
