@@ -35,11 +35,10 @@ def rounded_by_hessian(w: Tensor, hessian: Tensor, how: Rounding) -> Tensor:
     """
     channels = w.shape[1]
     dead = hessian.diagonal() <= 0
-    hessian = hessian.clone()
-    hessian.diagonal()[dead] = 1.0
     size = how.group or channels
-    order = hessian.diagonal().argsort(descending=True, stable=True) if how.act_order else torch.arange(channels)
-    factor = _factor(hessian[order][:, order], how.damping)
+    ranked = torch.where(dead, 1.0, hessian.diagonal())
+    order = ranked.argsort(descending=True, stable=True) if how.act_order else torch.arange(channels)
+    factor = _factor(hessian, dead, order if how.act_order else None, how.damping)
     left = w.double()[:, order].clone()
     # One scale for each output and group, from the original weights unless columns come group by group.
     scales = [_grid(w[:, start : start + size], how.bits) for start in range(0, channels, size)]
@@ -71,14 +70,22 @@ def _grid(w: Tensor, bits: int) -> UniformGrid:
     return symmetric_grid(w.abs().amax(1, keepdim=True), bits)
 
 
-def _factor(hessian: Tensor, damping: float) -> Tensor:
-    """Upper Cholesky factor U of the inverse, H^-1 = U^T U; damping is raised until there is one."""
-    mean = hessian.diagonal().mean()
+def _factor(hessian: Tensor, dead: Tensor, order: Tensor | None, damping: float) -> Tensor:
+    """Upper Cholesky factor U of the inverse, H^-1 = U^T U, with ones for `dead` and in `order` if there is one.
+
+    Damping is raised until there is a factor. Of wide inputs each matrix takes gigabytes: two are held beside the Hessian.
+    """
     for power in range(8):
-        damped = hessian + torch.eye(len(hessian), dtype=hessian.dtype) * mean * damping * 10**power
+        damped = hessian.clone()
+        damped.diagonal()[dead] = 1.0
+        if order is not None:
+            damped = damped[order][:, order]
+        damped.diagonal().add_(damped.diagonal().mean() * damping * 10**power)
         lower, failed = torch.linalg.cholesky_ex(damped)
+        del damped
         if not int(failed):
             inverse = torch.cholesky_inverse(lower)
+            del lower
             upper, failed = torch.linalg.cholesky_ex(inverse, upper=True)
             if not int(failed):
                 return upper

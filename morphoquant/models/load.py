@@ -1,6 +1,8 @@
 """The one way to a model: the embedded demo, a hub id or a local folder, each as a LoadedModel."""
 
+import weakref
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,12 @@ from morphoquant.core.modality import CONTENT, Modality
 from morphoquant.core.progress import Progress, silent
 from morphoquant.models.answering import Answering
 from morphoquant.models.control import ControlTokens, control_tokens
+from morphoquant.models.placing import placing
+from morphoquant.quant.experts import take_apart
+from morphoquant.store.scratch import scratch
 
 DEMO = "demo"
+DTYPES = ("float32", "bfloat16")
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,10 +28,10 @@ class LoadedModel:
     """A model and what is needed to feed it.
 
     Attributes:
-        model: in float32 and eval mode.
+        model: in eval mode.
         encode: samples -> a batch for the model's forward; modalities that the model lacks are left out. With answers=False
             the batch ends with the opening of the assistant's turn.
-        identity: "id", "revision", "class" and "files" {name: sha256}.
+        identity: "id", "revision", "class" and "files" {name: sha256}; "dtype" where it is not float32.
         control: special tokens and chat-template spans.
         modalities: those that `encode` can feed.
         answering: ids of answers and of passages.
@@ -56,6 +62,8 @@ def load(
     trust_remote_code: bool = False,
     device: str = "cpu",
     weights: bool = True,
+    dtype: str = DTYPES[0],
+    memory: int | None = None,
     wheels: Path | None = None,
     progress: Progress = silent,
 ) -> LoadedModel:
@@ -69,6 +77,10 @@ def load(
         device: "cpu" or a torch device.
         weights: False gives a model of shapes alone, on the meta device and in no time: what it is made of, and its encoder.
             The embedded model always has its weights.
+        dtype: one of `DTYPES`, of weights and activations; the embedded model has but the first.
+        memory: bytes of main memory that the process may take. Most of it is needed for statistics and fits: weights beyond the
+            share that `models.placing` gives them are read from the disk for each forward. The embedded model is small and
+            always in memory. Absent: all weights are on `device`.
         wheels: folder of the embedded model's wheels supplied by hand.
         progress: told what is done.
 
@@ -76,6 +88,8 @@ def load(
         ModelError: the model cannot be found, fetched, read or hooked.
     """
     if model == DEMO:
+        if dtype != DTYPES[0]:
+            raise ModelError(f"the embedded model runs in {DTYPES[0]}, not in {dtype}: leave out --dtype, or give another model.")
         from morphoquant.models.embedded.load import load_demo
 
         live, processor, identity = load_demo(cache, wheels=wheels, progress=progress)
@@ -84,7 +98,14 @@ def load(
     else:
         from morphoquant.models.pretrained import load_pretrained
 
-        live, encoder, identity = load_pretrained(model, revision=revision, trust_remote_code=trust_remote_code, weights=weights)
+        kind = getattr(torch, dtype)
+        with ExitStack() as stack:
+            places = placing(memory, device, stack.enter_context(scratch(cache))) if memory is not None and weights else {}
+            live, encoder, identity = load_pretrained(
+                model, revision=revision, trust_remote_code=trust_remote_code, weights=weights, dtype=kind, places=places
+            )
+            # The folder goes when the model does, at the latest with the process.
+            weakref.finalize(live, stack.pop_all().close)
         control, answering = control_tokens(encoder.processor), Answering(encoder.tokenizer, encoder)
         found = LoadedModel(live, encoder, identity, control, encoder.modalities, answering)
         if weights and (left := [m for m in CONTENT if m not in encoder.modalities]):
@@ -93,6 +114,8 @@ def load(
     if not any(parameter.is_meta for parameter in found.model.parameters()):
         found.model.to(torch.device(device))
     found.model.eval()
+    # Every verb finds the experts of a mixture as linears.
+    take_apart(found.model)
     return found
 
 

@@ -2,7 +2,9 @@
 
 import importlib
 import importlib.util
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -18,9 +20,23 @@ from morphoquant.models.weights import NO_SAFETENSORS, check_weights
 
 
 def load_pretrained(
-    name: str, *, revision: str | None, trust_remote_code: bool, weights: bool = True
+    name: str,
+    *,
+    revision: str | None,
+    trust_remote_code: bool,
+    weights: bool = True,
+    dtype: torch.dtype = torch.float32,
+    places: Mapping[str, Any] = MappingProxyType({}),
 ) -> tuple[nn.Module, MessageEncoder, dict]:
-    """(model in float32, encoder, identity) of a hub id or a local folder; without weights on the meta device, of no files.
+    """(model, encoder, identity) of a hub id or a local folder; without weights on the meta device, of no files.
+
+    Args:
+        name: hub id or folder.
+        revision: of a hub id.
+        trust_remote_code: run code that the repository brings.
+        weights: False for shapes alone.
+        dtype: of weights and activations.
+        places: options of `from_pretrained` that say where the weights go; none for main memory.
 
     Raises:
         ModelError: it cannot be found, fetched, read or fed.
@@ -40,7 +56,7 @@ def load_pretrained(
     reading = reading_config(config)
     auto = auto_class(reading)
     # A copy of the options: transformers takes some keys out.
-    build = dict(options, config=reading, dtype=torch.float32, use_safetensors=True)
+    build = dict(options, config=reading, dtype=dtype, use_safetensors=True, **places)
     if weights:
         model = _explained(name, "weights", lambda: auto.from_pretrained(source, **build))
     else:
@@ -52,6 +68,8 @@ def load_pretrained(
     commit = None if folder is not None else getattr(config, "_commit_hash", None) or revision
     files = file_hashes(folder or _snapshot(name, commit)) if weights else {}
     identity = {"id": name, "revision": commit, "class": type(model).__name__, "files": files}
+    if dtype != torch.float32:
+        identity["dtype"] = str(dtype).removeprefix("torch.")
     return model, MessageEncoder(processor, modalities), identity
 
 

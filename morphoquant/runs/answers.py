@@ -16,6 +16,7 @@ from morphoquant.core.errors import BatchError, ModelError
 from morphoquant.data.items import Item
 from morphoquant.data.sample import Sample
 from morphoquant.models.load import LoadedModel
+from morphoquant.quant.residence import device_of
 
 Ids = tuple[int, ...]
 # (model, questions, batch) -> what is expected after each; see `next_tokens`.
@@ -178,7 +179,7 @@ def forward(model: nn.Module, inputs: Mapping[str, Tensor], keep: int = 0) -> Te
     Raises:
         ModelError: the model has no language head.
     """
-    device = next(model.parameters()).device
+    device = device_of(model)
     accepted = inspect.signature(model.forward).parameters
     more = {"use_cache": False} if "use_cache" in accepted or _takes_any(accepted) else {}
     if keep and "logits_to_keep" in accepted:

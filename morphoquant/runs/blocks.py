@@ -1,6 +1,6 @@
 """Blocks of a model on the sequences that a capture keeps: what each was given, and what quantised ones make of it."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,11 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from morphoquant.core.errors import ModelError
 from morphoquant.core.layers import block_path
 from morphoquant.core.modality import PADDING
 from morphoquant.hooks.modality_hooks import ModalityHooks
 from morphoquant.methods.base import GroupFit, Need
 from morphoquant.methods.blocks import BlockCall, BlockInputs
+from morphoquant.quant.residence import HALF, device_of
 from morphoquant.runs.inputs import CalibrationInputs
 from morphoquant.runs.keeping import has_forward
 from morphoquant.runs.sequences import sequences
@@ -28,12 +30,15 @@ class Blocks:
 
     Args:
         inputs: what the capture says of the groups; the model is run on the sequences that it keeps.
+        groups: those whose blocks are wanted; absent: all in scope.
     """
 
-    def __init__(self, inputs: CalibrationInputs):
+    def __init__(self, inputs: CalibrationInputs, groups: Sequence[str] | None = None):
+        if any(one.dtype in HALF for one in inputs.model.parameters()):
+            raise ModelError("methods that are fitted to whole blocks run them in float32: load it so, or choose others.")
         self._inputs = inputs
         members: dict[str, list[str]] = {}
-        for group in inputs.groups:
+        for group in inputs.groups if groups is None else groups:
             name = block_path(group)
             if name is not None and has_forward(inputs.model.get_submodule(name)):
                 members.setdefault(name, []).append(group)
@@ -113,7 +118,7 @@ def _recorded(model: nn.Module, first: Mapping[str, str], batches: Iterable[Mapp
         for name in first:
             handle = model.get_submodule(name).register_forward_hook(after(name), with_kwargs=True)
             stack.callback(handle.remove)
-        device = next(model.parameters()).device
+        device = device_of(model)
         for batch in batches:
             labels.slots.clear()
             hooks.run({name: value.to(device) for name, value in batch.items()})

@@ -18,6 +18,7 @@ from morphoquant.core.errors import ModelError
 from morphoquant.core.modality import Modality
 from morphoquant.data.sample import Part, Sample
 from morphoquant.models.load import LoadedModel
+from morphoquant.quant.residence import device_of
 from morphoquant.runs.answers import Ids, Question, batches, is_sequence, joined, next_tokens
 
 _DIFFERENCE = 1e-3  # nats, of a choice's likelihood in float32
@@ -130,7 +131,7 @@ def _after(inputs: Mapping[str, Tensor], read: int) -> dict[str, Tensor]:
 @torch.inference_mode()
 def _read(model: nn.Module, inputs: Mapping[str, Tensor], cache: DynamicCache, keep: int = 1) -> tuple[Tensor, DynamicCache]:
     """Logits of the last `keep` tokens at least, and the cache with all that is read."""
-    device = next(model.parameters()).device
+    device = device_of(model)
     given = {name: value.to(device) for name, value in inputs.items()}
     output = model(**given, past_key_values=cache, use_cache=True, logits_to_keep=keep)
     return output.logits, output.past_key_values

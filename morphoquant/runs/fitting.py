@@ -1,8 +1,9 @@
 """Fitting methods to a capture: each group's inputs are read once and handed to every method, and no fit is found twice."""
 
 import time
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -11,9 +12,11 @@ from morphoquant.core.errors import ModelError
 from morphoquant.core.progress import Progress, silent, track
 from morphoquant.core.spec import QuantSpec
 from morphoquant.methods.base import GroupFit, GroupInputs, Method, Need
+from morphoquant.quant.residence import is_stand_in, resident, stand_in
 from morphoquant.runs.allocated import Allocated
 from morphoquant.runs.blocks import Blocks, Flow
 from morphoquant.runs.inputs import CalibrationInputs
+from morphoquant.runs.spilled import Spilled, WeightFile
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,12 +24,35 @@ class Held:
     """What fits have found so far, for further ones: by other captures, or for another scope.
 
     Attributes:
-        weights: quantised weights by layer; equal ones are one tensor.
+        weights: quantised weights by layer; equal ones are one tensor, or one file.
         fits: by everything that a group's fit depends on.
+        folder: where the weights go, so that they take no memory; absent: they are held.
     """
 
-    weights: dict[str, list[Tensor]] = field(default_factory=dict)
+    weights: dict[str, list[Tensor | WeightFile]] = field(default_factory=dict)
     fits: dict[Hashable, GroupFit] = field(default_factory=dict)
+    folder: Path | None = None
+
+    def keep(self, key: Hashable, fitted: GroupFit) -> GroupFit:
+        """Keeps a fit, and returns it as it is kept."""
+        self.fits[key] = kept = self._sharing(fitted)
+        return kept
+
+    def _sharing(self, fitted: GroupFit) -> GroupFit:
+        """`fitted` with each weight replaced by an equal one already held, so that methods of one weight format share memory."""
+        shared: dict[str, Tensor | WeightFile] = {}
+        for layer, weight in fitted.weights.items():
+            if is_stand_in(weight):
+                shared[layer] = weight
+                continue
+            known = self.weights.setdefault(layer, [])
+            twin = next((other for other in known if other is weight or torch.equal(_tensor(other), weight)), None)
+            if twin is None:
+                twin = weight if self.folder is None else WeightFile.of(weight, self.folder)
+                known.append(twin)
+            shared[layer] = twin
+        parts = {modality: self._sharing(part) for modality, part in fitted.by_modality.items()}
+        return replace(fitted, weights=shared if self.folder is None else Spilled(shared), by_modality=parts)
 
 
 def fit(
@@ -52,29 +78,60 @@ def fit(
         ModelError: a method is fitted to blocks, and the capture keeps no sequences to run them on; or it needs gradients, and
             none were measured.
     """
-    for method, spec in methods:
-        method.check(spec)
-    surveys = [method.survey(inputs.summaries) for method, _ in methods]
-    held = Held() if held is None else held
-    jobs = [
-        _Job(method, spec, survey, Flow() if Need.BLOCKS in method.needs else None, _measured(method, inputs), held, inputs)
-        for survey, (method, spec) in zip(surveys, methods, strict=True)
-    ]
-    for job in jobs:
-        job.recall(inputs.groups)
-    blocks = _blocks([job for job in jobs if len(job.fits) < len(inputs.groups)], inputs)
-    needs = frozenset().union(*(method.needs for method, _ in methods)) - {Need.BLOCKS}
-    for group in track(inputs.groups, "fitting", len(inputs.groups), progress):
-        todo = [job for job in jobs if group not in job.fits]
-        given = None
-        for job in todo:
-            name = blocks.holding(group) if blocks and job.flow else None
-            if name is not None:
-                job.fit_block(blocks, name)
-            elif not job.recall([group]):
-                given = given or inputs.group(group, needs)
-                job.fit_group(given)
-    return [{group: job.fits[group] for group in inputs.groups} for job in jobs]
+    return Fitting(methods, inputs, progress).fit(inputs.groups, progress, Held() if held is None else held)
+
+
+class Fitting:
+    """(method, spec) pairs that are fitted to some groups after others, in the order of the model.
+
+    Args:
+        methods: the pairs.
+        inputs: what a capture says of the groups.
+        progress: told what will be left out.
+
+    Raises:
+        SpecError: a method cannot honour its spec.
+    """
+
+    def __init__(self, methods: Sequence[tuple[Method, QuantSpec]], inputs: CalibrationInputs, progress: Progress = silent):
+        for method, spec in methods:
+            method.check(spec)
+        if inputs.unseen:
+            progress(f"{len(inputs.unseen)} linears of experts that saw no token stay in full precision", 0, 0)
+        self._inputs = inputs
+        self._pairs = [
+            (method, spec, method.survey(inputs.summaries), Flow() if Need.BLOCKS in method.needs else None)
+            for method, spec in methods
+        ]
+        self._needs = frozenset().union(*(method.needs for method, _ in methods)) - {Need.BLOCKS}
+
+    @property
+    def by_block(self) -> bool:
+        """Whether a method is fitted to whole blocks."""
+        return any(flow for *_, flow in self._pairs)
+
+    def fit(self, groups: Sequence[str], progress: Progress, held: Held) -> list[dict[str, GroupFit]]:
+        """The fits of `groups`, those of a block together, for each pair.
+
+        Raises:
+            ModelError: as `fit`.
+        """
+        inputs = self._inputs
+        jobs = [_Job(*pair, _measured(pair[0], inputs), held, inputs) for pair in self._pairs]
+        for job in jobs:
+            job.recall(groups)
+        blocks = _blocks([job for job in jobs if len(job.fits) < len(groups)], inputs, groups)
+        for group in track(groups, "fitting", len(groups), progress):
+            todo = [job for job in jobs if group not in job.fits]
+            given = None
+            for job in todo:
+                name = blocks.holding(group) if blocks and job.flow is not None else None
+                if name is not None:
+                    job.fit_block(blocks, name)
+                elif not job.recall([group]):
+                    given = given or inputs.group(group, self._needs)
+                    job.fit_group(given)
+        return [{group: job.fits[group] for group in groups} for job in jobs]
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,20 +169,23 @@ class _Job:
     def fit_group(self, given: GroupInputs) -> None:
         started = time.monotonic()
         fitted = self.method.fit(given, self.spec, self.survey)
-        self._hold(given.group, replace(fitted, seconds=time.monotonic() - started + self.measured))
+        self._hold(replace(fitted, seconds=time.monotonic() - started + self.measured), given)
 
     def fit_block(self, blocks: Blocks, name: str) -> None:
         """Fits all groups of a block, which share the time that it took evenly."""
-        block = blocks.inputs(name, self.flow.into(blocks.calls(name)), self.method.needs)
-        started = time.monotonic()
-        fitted = self.method.fit_block(block, self.spec, self.survey)
-        seconds = (time.monotonic() - started) / len(fitted) + self.measured
-        self.flow.out_of(block, fitted)
+        with resident(self.inputs.model.get_submodule(name)):
+            block = blocks.inputs(name, self.flow.into(blocks.calls(name)), self.method.needs)
+            started = time.monotonic()
+            fitted = self.method.fit_block(block, self.spec, self.survey)
+            seconds = (time.monotonic() - started) / len(fitted) + self.measured
+            self.flow.out_of(block, fitted)
         for group, found in fitted.items():
-            self._hold(group, replace(found, seconds=seconds))
+            self._hold(replace(found, seconds=seconds), block.groups[group])
 
-    def _hold(self, group: str, fitted: GroupFit) -> None:
-        self.fits[group] = self.held.fits[self._key(group)] = _sharing(fitted, self.held.weights)
+    def _hold(self, fitted: GroupFit, given: GroupInputs) -> None:
+        if self.inputs.copies:
+            fitted = _without_originals(fitted, given.weights)
+        self.fits[given.group] = self.held.keep(self._key(given.group), fitted)
 
     def _key(self, group: str) -> Hashable:
         """Where a method looks at all groups first, its fits depend on which these are."""
@@ -138,8 +198,8 @@ def _measured(method: Method, inputs: CalibrationInputs) -> float:
     return inputs.gradients.seconds / len(inputs.groups) if Need.GRADIENTS in method.needs else 0.0
 
 
-def _blocks(jobs: Sequence[_Job], inputs: CalibrationInputs) -> Blocks | None:
-    """The model's blocks if a method is fitted to them."""
+def _blocks(jobs: Sequence[_Job], inputs: CalibrationInputs, groups: Sequence[str]) -> Blocks | None:
+    """The model's blocks that hold some of the groups, if a method is fitted to them."""
     names = [job.method.name for job in jobs if job.flow]
     if not names:
         return None
@@ -148,17 +208,18 @@ def _blocks(jobs: Sequence[_Job], inputs: CalibrationInputs) -> Blocks | None:
             f"run {inputs.run.run_id!r} keeps no whole sequences, and {names[0]} is fitted to blocks run on such: "
             "delete the run and capture the model again, or choose the method's fields so that it looks at single groups."
         )
-    return Blocks(inputs)
+    return Blocks(inputs, groups)
 
 
-def _sharing(fitted: GroupFit, seen: dict[str, list[Tensor]]) -> GroupFit:
-    """`fitted` with each weight replaced by an equal one already held, so that methods of one weight format share memory."""
-    shared: dict[str, Tensor] = {}
-    for layer, weight in fitted.weights.items():
-        known = seen.setdefault(layer, [])
-        twin = next((other for other in known if other is weight or torch.equal(other, weight)), None)
-        if twin is None:
-            known.append(weight)
-        shared[layer] = weight if twin is None else twin
-    parts = {modality: _sharing(part, seen) for modality, part in fitted.by_modality.items()}
-    return replace(fitted, weights=shared, by_modality=parts)
+def _without_originals(fitted: GroupFit, originals: Mapping[str, Tensor]) -> GroupFit:
+    """`fitted` with stand-ins for weights that are not quantised: they were read for the fit, and are read again to be used."""
+    weights = {
+        layer: stand_in(weight) if weight.data_ptr() == originals[layer].data_ptr() else weight
+        for layer, weight in fitted.weights.items()
+    }
+    parts = {modality: _without_originals(part, originals) for modality, part in fitted.by_modality.items()}
+    return replace(fitted, weights=weights, by_modality=parts)
+
+
+def _tensor(weight: Tensor | WeightFile) -> Tensor:
+    return weight if isinstance(weight, Tensor) else weight.mapped()

@@ -17,7 +17,7 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
-from morphoquant.core.errors import BatchError
+from morphoquant.core.errors import BatchError, ModelError
 from morphoquant.core.layers import Component, block_of, role_of
 from morphoquant.core.modality import Modality
 from morphoquant.core.progress import Progress, silent, track
@@ -27,6 +27,7 @@ from morphoquant.hooks.modality_hooks import ModalityHooks
 from morphoquant.methods.modalities import OWN
 from morphoquant.models.load import LoadedModel
 from morphoquant.quant.by_modality import rows_of
+from morphoquant.quant.residence import device_of, is_offloaded
 from morphoquant.runs.answers import check_taken
 
 # Last linears of attention and of the gated product, by the names that model families give them.
@@ -109,7 +110,13 @@ def measure_gradients(loaded: LoadedModel, samples: Sequence[Sample], progress: 
 
     Raises:
         BatchError: no sample has an answer, or the model does not take a sample's media.
+        ModelError: its weights are read from the disk as they are needed.
     """
+    if is_offloaded(loaded.model):
+        raise ModelError(
+            "gradients cannot be measured yet on a model whose weights are read from the disk as they are needed: "
+            "raise --memory, or choose methods that need none."
+        )
     asked = [sample for sample in samples if sample.answer is not None]
     if not asked:
         raise BatchError("no sample has an answer: gradients are those of the answers' loss, give samples with answers.")
@@ -147,7 +154,7 @@ def measure_gradients(loaded: LoadedModel, samples: Sequence[Sample], progress: 
 
 def _backward(loaded: LoadedModel, sample: Sample) -> Tensor:
     """Runs the answer's loss back through the model; True where a row predicts a token of the answer [tokens]."""
-    device = next(loaded.model.parameters()).device
+    device = device_of(loaded.model)
     whole = {name: value.to(device) for name, value in loaded.encode([sample]).items()}
     ids, prompt = whole["input_ids"], loaded.encode([sample], answers=False)["input_ids"].to(device)
     begin = prompt.shape[1]

@@ -16,6 +16,7 @@ from morphoquant.methods.base import GroupFit
 from morphoquant.metrics.error_sums import ErrorSums
 from morphoquant.metrics.grid_use import GridUse
 from morphoquant.quant.by_modality import split_rows
+from morphoquant.quant.residence import is_stand_in, weight_of, widened
 from morphoquant.quant.threads import one_thread
 
 # What of the composition is quantised for each value of the errors table's `source`.
@@ -54,6 +55,7 @@ class Measure:
         keep = slots >= 0
         if not bool(keep.all()):
             x, slots = x[keep], slots[keep]
+        x = widened(x)
         if not bool(torch.isfinite(x.sum())):
             raise BatchError(
                 f"the input of {group} holds NaN or infinite values: errors cannot be measured on it; "
@@ -71,22 +73,26 @@ class Measure:
     def on_linear(self, layer: str, group: str, module: nn.Linear, x: Tensor, slots: Tensor) -> None:
         """Adds up the error of a linear's output [rows, N], from its weight, its input and both."""
         # Methods of one weight format share tensors, and so outputs.
-        outputs: dict[tuple[int, int], Tensor] = {}
+        outputs: dict[tuple[int, int], tuple[Tensor, Tensor, Tensor]] = {}
 
         def output(inputs: Tensor, weight: Tensor) -> Tensor:
             key = (id(inputs), id(weight))
-            if key not in outputs:
-                outputs[key] = nn.functional.linear(inputs, weight)
-            return outputs[key]
+            if key not in outputs:  # with what it is of, so that no other tensor takes its number
+                outputs[key] = inputs, weight, nn.functional.linear(inputs, weight)
+            return outputs[key][-1]
 
-        original = module.weight.detach()
+        if not any(self._inputs[group]):
+            return
+        original = weight_of(module)
         for done, parts in zip(self.results, self._inputs[group], strict=True):
             for given in parts:
                 self._add(done, layer, given, original, output)
 
     def _add(self, done: Measured, layer: str, given: "_Input", original: Tensor, output) -> None:
         fit = given.fit
-        weight, offset = fit.weights[layer], fit.transform.offset(original)
+        weight = fit.weights[layer]
+        weight = original if is_stand_in(weight) else weight
+        offset = fit.transform.offset(original)
         branch = fit.branches[layer].output(given.exact) if layer in fit.branches else None
         reference = output(given.plain, original)
         pairs = {
