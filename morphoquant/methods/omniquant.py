@@ -43,7 +43,7 @@ class OmniQuant(PlainMethod):
         no scale can help. The error of one block says nothing of errors that later blocks cancel.
 
     Source: Shao et al. 2024, OmniQuant (arXiv 2308.13137): learnable weight clipping and equivalent transformation, on block
-        outputs. Here 60 steps at higher rates in place of about 2500, on the 16 sequences at most that a capture keeps in
+        outputs. Here 100 steps at higher rates in place of about 2500, on the 16 sequences at most that a capture keeps in
         place of 128; one clip for both signs, since weights are symmetric; s as its logarithm, for every group, none between q
         and k; a tower's first block gets inputs in full precision. The start is SmoothQuant or nothing, whichever has the
         smaller error in a group, and the best of the start and two looks at what is learned is taken. Linears outside blocks,
@@ -68,7 +68,7 @@ class OmniQuant(PlainMethod):
     scale: bool = True
     shift: Literal["folds", "always", "never"] = "folds"
     clip: bool = True
-    steps: int = 60
+    steps: int = 100
     batch: int = 64
     clip_rate: float = 0.1
     scale_rate: float = 0.02
