@@ -30,6 +30,7 @@ CHANNEL_COLUMNS = ["layer", "modality", "width", "half", "signal_sq", "clip_sq",
 CHANNEL_COLUMNS += ["channel", "channel_clip_sq", "channel_round_sq"]
 TOKEN_COLUMNS = ["modality", "tokens"]
 PEAK_COLUMNS = ["layer", "modality", "peak"]
+SOURCES = ("both", "activation", "weight")  # the first that was measured is looked at
 BEYOND_COLUMNS = ["layer", "modality", "values", "beyond", "channels", "channel", "beyond_sq", "error_sq"]
 
 
@@ -53,14 +54,7 @@ class Places:
     @classmethod
     def of(cls, errors: pd.DataFrame) -> "Places":
         """Of rows of `Evidence.errors`."""
-        at: dict[tuple[str, str, str], tuple[float, float, float]] = {}
-        for tap in ("input", "output"):
-            rows = error_rows(errors, tap)
-            keys = zip(rows["layer"], rows["modality"], strict=True)
-            values = zip(rows["db"], rows["tokens"] * rows["width"], rows["bypassed"], strict=True)
-            at |= {(tap, *key): value for key, value in zip(keys, values, strict=True)}
-        sums = summed(error_rows(errors, "output"), ["modality"], ["signal_sq", "error_sq"])
-        return cls(at, dict(zip(sums["modality"], map(float, sqnr_db(sums["signal_sq"], sums["error_sq"])), strict=True)))
+        return places(errors.assign(run=0)).get(0, cls({}, {}))
 
     def db(self, layer: str, modality: str, tap: str) -> float | None:
         """SQNR there; absent where it was not measured or nothing is lost."""
@@ -80,17 +74,12 @@ class Other:
     Attributes:
         run: its identifier.
         label: its method and spec.
-        errors: as `Evidence.errors`; where the layers stand may be left out.
+        places: its errors by place.
     """
 
     run: str
     label: str
-    errors: pd.DataFrame
-
-    @cached_property
-    def places(self) -> Places:
-        """`errors` by place."""
-        return Places.of(self.errors)
+    places: Places
 
 
 @dataclass(frozen=True)
@@ -136,12 +125,28 @@ class Evidence:
 
     def errors_of(self, tap: str, source: str | None = None) -> pd.DataFrame:
         """Rows of one tap ("input" or "output") and source, absent for "both", else "activation", else "weight"."""
-        return error_rows(self.errors, tap, source)
+        present = [name for name in SOURCES if (tap, name) in self._parts]
+        return self._parts.get((tap, source or next(iter(present), "")), self.errors.iloc[:0])
+
+    @cached_property
+    def _parts(self) -> dict[tuple[str, str], pd.DataFrame]:
+        return dict(list(self.errors.groupby(["tap", "source"], sort=False)))
 
 
-def error_rows(errors: pd.DataFrame, tap: str, source: str | None = None) -> pd.DataFrame:
-    """Rows of `errors` of one tap and source; see `Evidence.errors_of`."""
-    rows = errors[errors["tap"] == tap]
-    present = set(rows["source"])
-    source = source or next((name for name in ("both", "activation", "weight") if name in present), None)
-    return rows[rows["source"] == source]
+def places(errors: pd.DataFrame) -> dict[int, Places]:
+    """`Places` of each of several runs.
+
+    Args:
+        errors: rows of `Evidence.errors` of all of them, with column run; where the layers stand may be left out.
+    """
+    rank = errors["source"].map({name: place for place, name in enumerate(SOURCES)})
+    rows = errors[rank == rank.groupby([errors["run"], errors["tap"]]).transform("min")]
+    columns = [rows[name].tolist() for name in ("run", "tap", "layer", "modality", "db")]
+    at: dict[int, dict] = {}
+    for run, tap, layer, modality, *facts in zip(*columns, rows["tokens"] * rows["width"], rows["bypassed"], strict=True):
+        at.setdefault(run, {})[tap, layer, modality] = tuple(facts)
+    sums = summed(rows[rows["tap"] == "output"], ["run", "modality"], ["signal_sq", "error_sq"])
+    pooled: dict[int, dict[str, float]] = {}
+    for run, modality, db in zip(sums["run"], sums["modality"], sqnr_db(sums["signal_sq"], sums["error_sq"]), strict=True):
+        pooled.setdefault(run, {})[modality] = float(db)
+    return {run: Places(found, pooled.get(run, {})) for run, found in at.items()}

@@ -10,11 +10,11 @@ from morphoquant.core.errors import CompareError, StoreError
 from morphoquant.core.modality import CONTENT, Position
 from morphoquant.core.selection import Selection
 from morphoquant.core.spec import QuantSpec
-from morphoquant.findings.evidence import CHANNEL_COLUMNS, ERROR_COLUMNS, TOKEN_COLUMNS, Evidence, Other, blank, error_rows
+from morphoquant.findings.evidence import CHANNEL_COLUMNS, ERROR_COLUMNS, TOKEN_COLUMNS, Evidence, Other, Places, blank, places
 from morphoquant.queries.beyond import beyond_seen
 from morphoquant.queries.compare import comparable, run_labels
 from morphoquant.queries.decibels import sqnr_db, summed
-from morphoquant.queries.errors import all_errors
+from morphoquant.queries.errors import all_errors, errors_of
 from morphoquant.queries.input_use import input_use
 from morphoquant.queries.inputs import layer_inputs
 from morphoquant.queries.layers import PLACE, all_layers, groups, layers
@@ -26,7 +26,7 @@ from morphoquant.store.run_store import RunStore
 
 _LOOKED_AT = Selection(modalities=CONTENT)
 _LOOKED_INTO = 12  # inputs whose kept tokens are read: all of a large model would take minutes
-_KEYS = ["layer", "modality", "tap", "source", "width"]
+_KEYS = ["run", "layer", "modality", "tap", "source", "width"]
 _SUMS = ["tokens", "signal_sq", "error_sq", "clip_sq", "round_sq", "bypassed"]
 
 
@@ -129,7 +129,7 @@ def _alike(run: Run, other: Run) -> bool:
 
 def _mostly_clipped(errors: pd.DataFrame) -> list[str]:
     """Inputs whose error is by half or more clipping in some modality: the only ones that unseen values can rule."""
-    inputs = error_rows(errors, "input")
+    inputs = errors[errors["tap"] == "input"]
     return list(inputs.loc[inputs["clip_sq"] >= 0.5 * inputs["error_sq"], "layer"].unique())
 
 
@@ -140,9 +140,9 @@ def _tokens(run: Run) -> pd.DataFrame:
 
 def _errors(run: Run) -> pd.DataFrame:
     """Rows of `Evidence.errors`."""
-    found = _summed(all_errors(run), [])
-    places = {"input": groups(run, _LOOKED_AT), "output": layers(run, _LOOKED_AT)}
-    parts = [found[found["tap"] == tap].merge(rows[PLACE], on="layer") for tap, rows in places.items()]
+    found = _looked_at([run])
+    linears = {"input": groups(run, _LOOKED_AT), "output": layers(run, _LOOKED_AT)}
+    parts = [found[found["tap"] == tap].merge(rows[PLACE], on="layer") for tap, rows in linears.items()]
     order = {str(name): place for place, name in enumerate(CONTENT)}
     joined = pd.concat(parts, ignore_index=True).assign(rank=lambda rows: rows["modality"].map(order))
     return joined.sort_values(["tap", "source", "order", "rank"], kind="stable", ignore_index=True)[ERROR_COLUMNS]
@@ -150,24 +150,22 @@ def _errors(run: Run) -> pd.DataFrame:
 
 def _readable(others: Sequence[Run], labels: Sequence[str]) -> Iterator[Other]:
     """Those runs whose errors can be read: a damaged run is no advice, and no reason to say nothing of this one."""
-    frames, named = [], []
+    known = []
     for other, label in zip(others, labels, strict=True):
         with suppress(StoreError):
-            frames.append(all_errors(other).assign(run=len(frames)))
-            named.append((other.run_id, label))
-    if not named:
-        return
-    # Sums of all of them at once: a pass over many small frames would take most of its time to begin and end.
-    found = dict(list(_summed(pd.concat(frames, ignore_index=True), ["run"]).groupby("run")))
-    for place, (run_id, label) in enumerate(named):
-        yield Other(run_id, label, found.get(place, blank(ERROR_COLUMNS)))
+            all_errors(other)
+            known.append((other, label))
+    if known:
+        # All of them at once: a pass over many small frames would take most of its time to begin and end.
+        found = places(_looked_at([other for other, _ in known]))
+        for place, (other, label) in enumerate(known):
+            yield Other(other.run_id, label, found.get(place, Places({}, {})))
 
 
-def _summed(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """What is looked at of the table `errors`, by `keys` too, with SQNR; a run measures only what it quantises."""
-    for name, wanted in where(_LOOKED_AT).items():
-        frame = frame[frame[name].isin(wanted)]
-    found = summed(frame[frame["tokens"] > 0], [*keys, *_KEYS], _SUMS)
+def _looked_at(runs: Sequence[Run]) -> pd.DataFrame:
+    """What is looked at of the errors of `runs`, with SQNR; a run measures only what it quantises."""
+    frame = errors_of(runs, _LOOKED_AT)
+    found = summed(frame[frame["tokens"] > 0], _KEYS, _SUMS).astype(dict.fromkeys(_KEYS[1:5], str))
     return found.assign(db=sqnr_db(found["signal_sq"], found["error_sq"]))
 
 

@@ -98,7 +98,7 @@ def compare_methods(runs: list[Run], selection: Selection) -> pd.DataFrame:
 
 def _bypass(runs: list[Run], selection: Selection) -> pd.Series:
     """Percent of the input values kept in full precision, by run and modality, of the runs that say."""
-    places = [place for place, run in enumerate(runs) if (all_errors(run)["tap"] == "input").any()]
+    places = [place for place, run in enumerate(runs) if "input" in all_errors(run)["tap"].unique().to_pylist()]
     if not places:
         return pd.Series(dtype=float, index=pd.MultiIndex.from_arrays([[], []]))
     found = error_sums_of([runs[place] for place in places], selection, "input")

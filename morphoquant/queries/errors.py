@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from morphoquant.core.errors import StoreError, UnknownNameError
 from morphoquant.core.selection import Selection
@@ -19,13 +20,33 @@ SOURCES = ("both", "activation", "weight")
 
 
 @once
-def all_errors(run: Run) -> pd.DataFrame:
-    """The table `errors` of a quantize run, names as text.
+def all_errors(run: Run) -> pa.Table:
+    """The table `errors` of a quantize run.
 
     Raises:
         StoreError: the run has none, or it cannot be read.
     """
-    return run.frame("errors")
+    return run.table("errors")
+
+
+def errors_of(runs: Sequence[Run], selection: Selection, **also: list[str]) -> pd.DataFrame:
+    """Rows of `errors` of several runs, names as categories.
+
+    Args:
+        runs: quantize runs.
+        selection: its modalities and positions.
+        also: values of further columns.
+
+    Returns:
+        The table's columns and run, the place of each run in `runs`.
+    """
+    tables = [all_errors(run) for run in runs]
+    frame = pa.concat_tables(tables).unify_dictionaries().to_pandas()
+    frame["run"] = np.repeat(np.arange(len(tables)), [table.num_rows for table in tables])
+    keep = np.ones(len(frame), bool)
+    for name, wanted in {**where(selection), **also}.items():
+        keep &= frame[name].isin(wanted).to_numpy()
+    return frame[keep]
 
 
 def error_sums(run: Run, selection: Selection, tap: str, source: str | None = None) -> pd.DataFrame:
@@ -55,23 +76,18 @@ def error_sums_of(runs: Sequence[Run], selection: Selection, tap: str, source: s
     Raises:
         StoreError: one of the runs has no such rows.
     """
-    parts = [all_errors(run) for run in runs]
-    found = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
-    found = found.assign(run=np.repeat(np.arange(len(parts)), [len(part) for part in parts]))
-    for name, wanted in {**where(selection), "tap": [tap]}.items():
-        found = found[found[name].isin(wanted)]
     places = pd.concat([rows.assign(run=place) for place, rows in enumerate(_places(runs, selection, tap))], ignore_index=True)
-    found = found.merge(places, on=["run", "layer"])
-    found = found[(found["source"] == found["run"].map(_sources(found, source))) & (found["tokens"] > 0)]
+    found = errors_of(runs, selection, tap=[tap], layer=list(places["layer"].unique()))
+    found = found[(found["source"].astype(str) == found["run"].map(_sources(found, source))) & (found["tokens"] > 0)]
     for place in sorted(set(range(len(runs))) - set(found["run"])):
         raise StoreError(
             f"run {runs[place].run_id!r} has no {tap} error with {source or 'both'} quantised for this selection: "
             "choose other modalities, another component, or a run that quantises it."
         )
     keys = ["run", "layer", "modality", "source", "width"]
-    rows = found.groupby(keys, sort=False)
-    pooled = rows[[*SUMS, *INPUT_SUMS]].sum(min_count=1)
-    pooled = pooled.join(rows["cosine_min"].min()).join(rows[PLACE[1:]].first()).reset_index()
+    rows = found.groupby(keys, sort=False, observed=True)
+    pooled = rows[[*SUMS, *INPUT_SUMS]].sum(min_count=1).join(rows["cosine_min"].min()).reset_index()
+    pooled = pooled.astype(dict.fromkeys(keys[1:4], str)).merge(places, on=["run", "layer"])
     pooled = pooled[["run", *PLACE, "modality", "source", "width", "cosine_min", *SUMS, *INPUT_SUMS]]
     return ordered(pooled, selection, "run", "order")
 

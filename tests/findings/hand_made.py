@@ -4,7 +4,7 @@ import math
 
 import pandas as pd
 
-from morphoquant.findings.evidence import CHANNEL_COLUMNS, ERROR_COLUMNS, INPUT_COLUMNS, TOKEN_COLUMNS, Evidence, Other
+from morphoquant.findings.evidence import CHANNEL_COLUMNS, ERROR_COLUMNS, INPUT_COLUMNS, TOKEN_COLUMNS, Evidence, Other, Places
 from morphoquant.queries.input_use import by_input
 
 CAPTURE, RUN = "capture-000000000000", "rtn-w4a4-000000000000"
@@ -69,7 +69,7 @@ def evidence(**fields) -> Evidence:
 
 def other(label: str, *rows: dict) -> Other:
     """A run that may be compared."""
-    return Other(f"{label}-w4a4-111111111111", label, errors(*rows))
+    return Other(f"{label}-w4a4-111111111111", label, Places.of(errors(*rows)))
 
 
 def just_below(value: float) -> float:
