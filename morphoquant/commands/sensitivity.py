@@ -33,7 +33,8 @@ def run(args) -> str | None:
     from morphoquant.core.spec import QuantSpec
     from morphoquant.methods.options import parse_method
 
-    method, spec = parse_method(args.method), QuantSpec.parse(args.spec)
+    spec = QuantSpec.parse(args.spec)
+    method = parse_method(args.method, spec)
     method.check(spec)
 
     from morphoquant.commands import preflight

@@ -2,7 +2,7 @@
 
 import argparse
 
-from morphoquant.core.offered import AUTO, EXAMPLES, NAMES, RECOMMENDED, SPECS
+from morphoquant.core.offered import AUTO, EXAMPLES, NAMES, RECOMMENDED, RECOMMENDED_BY_TOKEN, SPECS
 from morphoquant.core.spec import SPEC_FORM
 
 CALIBRATION, EVALUATION = "demo-calibration", "demo-evaluation"
@@ -78,7 +78,7 @@ def add_names(verb) -> None:
     verb.add_argument_group(
         "methods",
         f"{', '.join(NAMES)}; with fields as name:field=value,... and combined with +, such as {', '.join(EXAMPLES)}; "
-        f"{AUTO} is {RECOMMENDED}, the recommended one (docs/recommended.md says why). "
+        f"{AUTO} is {RECOMMENDED}, the recommended one, and with -token {RECOMMENDED_BY_TOKEN} (docs/recommended.md says why). "
         "What each does, needs and costs: python -m morphoquant methods NAME.",
     )
     verb.add_argument_group(
@@ -108,4 +108,4 @@ def parsed(args) -> list[tuple]:
     from morphoquant.core.spec import QuantSpec
     from morphoquant.methods.options import parse_method
 
-    return [(parse_method(method), QuantSpec.parse(spec)) for spec in args.spec for method in args.method]
+    return [(parse_method(method, spec), spec) for spec in map(QuantSpec.parse, args.spec) for method in args.method]

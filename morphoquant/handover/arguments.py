@@ -86,7 +86,8 @@ class Arguments:
             raise ModelError(
                 "a method is fitted to a capture: add capture=..., with an identifier of `python -m morphoquant runs`."
             )
-        method, spec = parse_method(self.method), QuantSpec.parse(self.spec or SPEC)
+        spec = QuantSpec.parse(self.spec or SPEC)
+        method = parse_method(self.method, spec)
         method.check(spec)
         self.parts()
         return method, spec

@@ -7,7 +7,8 @@ from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from morphoquant.core.errors import SpecError
-from morphoquant.core.offered import AUTO, RECOMMENDED
+from morphoquant.core.offered import AUTO, RECOMMENDED, RECOMMENDED_BY_TOKEN
+from morphoquant.core.spec import QuantSpec
 from morphoquant.methods.base import Method
 from morphoquant.methods.catalog import METHODS
 from morphoquant.methods.composed import Composed
@@ -15,19 +16,22 @@ from morphoquant.methods.composed import Composed
 _SWITCHES = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
-def parse_method(text: str) -> Method:
+def parse_method(text: str, spec: QuantSpec | None = None) -> Method:
     """Reads a method with its fields.
 
     Args:
         text: name, then optionally a colon and field=value pairs with commas between them. Several names in one field are
             joined by "+"; "none" is the empty list: "morphoquant:mask_all_roles=down_proj+fc2". Several methods are joined by
             "+" as well and combined (`methods/composed.py`): "quarot:seed=1+mdqfo". "auto" is the recommended one.
+        spec: that it will be used with; of it depends which one is recommended.
 
     Raises:
         UnknownNameError: no method has this name.
         SpecError: a field is unknown, given twice, or has a value that cannot be read, or methods cannot be combined.
     """
-    texts = _split(RECOMMENDED if text.strip() == AUTO else text)
+    if text.strip() == AUTO:
+        text = RECOMMENDED_BY_TOKEN if spec is not None and spec.a_granularity == "token" else RECOMMENDED
+    texts = _split(text)
     return _parse_one(texts[0]) if len(texts) == 1 else Composed(tuple(_parse_one(one) for one in texts))
 
 

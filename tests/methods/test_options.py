@@ -4,7 +4,8 @@ import pytest
 
 from morphoquant.core.errors import SpecError, UnknownNameError
 from morphoquant.core.offered import METHODS as OFFERED
-from morphoquant.core.offered import RECOMMENDED
+from morphoquant.core.offered import RECOMMENDED, RECOMMENDED_BY_TOKEN
+from morphoquant.core.spec import QuantSpec
 from morphoquant.methods.catalog import METHODS
 from morphoquant.methods.morphoquant import MorphoQuant
 from morphoquant.methods.options import make_method, parse_method
@@ -50,6 +51,9 @@ def test_errors_are_one_sentence_with_a_way_out(text, message):
 
 def test_auto_is_the_recommended_method_which_offers_itself_too():
     assert parse_method(" auto ") == parse_method(RECOMMENDED) and RECOMMENDED in OFFERED
+    assert parse_method("auto", QuantSpec.parse("w4a4")) == parse_method(RECOMMENDED)
+    by_token = parse_method("auto", QuantSpec.parse("w4a4-token"))
+    assert by_token == parse_method(RECOMMENDED_BY_TOKEN) and RECOMMENDED_BY_TOKEN in OFFERED
     with pytest.raises(UnknownNameError):
         parse_method("auto:lam=1")
 
