@@ -14,9 +14,9 @@ from torch import nn
 from morphoquant.core.layers import Component
 from morphoquant.core.modality import CONTENT, Modality
 from morphoquant.hooks.components import components
-from morphoquant.hooks.towers import Towers
+from morphoquant.hooks.towers import FEATURES, Towers
 from morphoquant.models.families.base import family_of
-from morphoquant.models.modalities import own_modalities
+from morphoquant.models.modalities import declared_modalities
 from morphoquant.models.placeholders import placeholder_ids, reading_config
 from morphoquant.models.pretrained import auto_class
 from morphoquant.quant.experts import fused_experts, still_fused
@@ -57,6 +57,7 @@ class Judged:
         modalities: that it takes besides text, and whose rows are told.
         experts: "taken apart", "not measured", or empty where it has none.
         why: the reasons why it is not covered, empty where it is.
+        unbuilt: why it could not be built and was judged by its class alone, empty where it was.
     """
 
     model_type: str
@@ -64,7 +65,9 @@ class Judged:
     modalities: tuple[Modality, ...] = ()
     experts: str = ""
     why: tuple[str, ...] = ()
+    unbuilt: str = ""
 
+    @property
     def covered(self) -> str:
         """ "run" in the tests, covered "by rule", or "no"."""
         return "no" if self.why else "run" if self.kind in RUN else "by rule"
@@ -85,38 +88,52 @@ def judge(model_type: str, kind: str) -> Judged:
         model_type: such as "qwen2_5_vl".
         kind: name of its class, for where it cannot be built.
     """
+    import transformers
+
+    config = reading_config(transformers.CONFIG_MAPPING[model_type]())
     try:
-        config, model = _built(model_type)
-    except Exception as error:  # whatever a class of transformers raises is the reason that is told
-        return Judged(model_type, kind, why=(f"cannot be built from its default config ({_said(error)})",))
-    takes = own_modalities(model) - {"text"} or {str(one) for one in placeholder_ids(config).values()}
-    modalities = tuple(one for one in CONTENT if str(one) in takes)
+        with torch.device("meta"):
+            model = auto_class(config).from_config(config)
+    except Exception as error:  # whatever a class of transformers raises is told as it is
+        cls = getattr(transformers, kind)
+        modalities, reached = _taken(cls, config), _reached_by_name(cls, transformers.MODEL_MAPPING.get(type(config), cls))
+        why = tuple(_untold(config, modalities, reached))
+        return Judged(model_type, kind, modalities, why=why, unbuilt=_said(error))
+    modalities, reached = _taken(type(model), config), Towers(model, family_of(config)).reached()
     experts = "not measured" if still_fused(model) else "taken apart" if fused_experts(model) else ""
-    return Judged(model_type, type(model).__name__, modalities, experts, tuple(_reasons(config, model, modalities)))
+    why = (*_apart(config, model), *_untold(config, modalities, reached))
+    return Judged(model_type, type(model).__name__, modalities, experts, why)
 
 
-def _built(model_type: str) -> tuple[Any, nn.Module]:
-    from transformers import CONFIG_MAPPING
-
-    config = reading_config(CONFIG_MAPPING[model_type]())
-    with torch.device("meta"):
-        return config, auto_class(config).from_config(config)
+def _taken(cls: type[nn.Module], config: Any) -> tuple[Modality, ...]:
+    """What a class takes besides text: as it declares or, where it says nothing, as its placeholders do."""
+    said = declared_modalities(cls) - {"text"} or {str(one) for one in placeholder_ids(config).values()}
+    return tuple(one for one in CONTENT if str(one) in said)
 
 
-def _reasons(config: Any, model: nn.Module, modalities: tuple[Modality, ...]) -> Iterator[str]:
-    if not modalities:
-        yield "it declares no modality beside text"
+def _reached_by_name(*kinds: type[nn.Module]) -> frozenset[Modality]:
+    return frozenset(modality for method, modality in FEATURES.items() if any(hasattr(kind, method) for kind in kinds))
+
+
+def _apart(config: Any, model: nn.Module) -> Iterator[str]:
+    """Why rows of the language model are not those of the sequence."""
     if getattr(config, "is_encoder_decoder", False):
         yield "encoder and decoder read different sequences"
     if any("crossatt" in type(one).__name__.lower() for one in _language(model)):
         yield "cross-attention: its keys and values are made of media, which are no tokens of the sequence"
-    family, placed = family_of(config), set(placeholder_ids(config).values())
-    reached = Towers(model, family).reached()
+
+
+def _untold(config: Any, modalities: tuple[Modality, ...], reached: frozenset[Modality]) -> Iterator[str]:
+    """Why rows of a modality are not told from others."""
+    if not modalities:
+        yield "it takes nothing but text, as far as it says"
+    shared, placed = family_of(config).shared_placeholder, set(placeholder_ids(config).values())
     for one in modalities:
-        shared = one is Modality.VIDEO and family.shared_placeholder
-        if one not in placed and not shared and not _set_by_checkpoint(config, one):
+        if one is Modality.VIDEO and shared:
+            continue
+        if one not in placed and not _set_by_checkpoint(config, one):
             yield f"no placeholder id for {one}"
-        if one not in reached and not shared:
+        if one not in reached:
             yield f"nothing tells that the tower of {one} runs"
 
 
@@ -134,8 +151,10 @@ def _language(model: nn.Module) -> Iterator[nn.Module]:
 
 def _set_by_checkpoint(config: Any, modality: Modality) -> bool:
     """Whether the config has a place for the placeholder id that only checkpoints fill."""
-    return any(hasattr(config, f"{modality}_{ending}") for ending in ("token_id", "token_index"))
+    return any(getattr(config, f"{modality}_{ending}", 0) is None for ending in ("token_id", "token_index"))
 
 
 def _said(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].strip().rstrip(".")
+    if isinstance(error, ImportError):
+        return str(error).strip().splitlines()[0].split(" but ")[0]
+    return "its default config builds no model"

@@ -9,11 +9,16 @@ _NAMES = {str(modality): modality for modality in (Modality.TEXT, Modality.IMAGE
 
 
 def own_modalities(module: nn.Module) -> frozenset[str]:
-    """Modalities a sub-model declares by `input_modalities` or `main_input_name` in its own class; empty if it says nothing.
+    """Modalities a sub-model declares by `input_modalities` or `main_input_name` in its own class; empty if it says nothing."""
+    return declared_modalities(type(module))
+
+
+def declared_modalities(kind: type[nn.Module]) -> frozenset[str]:
+    """The same of a class.
 
     What a class inherits from transformers' base class is a default, not a statement, so only classes below it count.
     """
-    for cls in type(module).__mro__:
+    for cls in kind.__mro__:
         if cls.__name__ == "PreTrainedModel" or cls is nn.Module:
             break
         if "input_modalities" in vars(cls):
