@@ -1,6 +1,6 @@
 """From a capture run to what a method is handed: summaries of all groups at once, and one group's inputs at a time."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -20,6 +20,8 @@ from morphoquant.stats.moments import Moments, pool
 from morphoquant.store.run import Run
 
 _COLUMNS = ["group", "modality", "channel", "count", "nan_count", "inf_count", "min", "max", "mean", "m2", "m3", "m4", "sum_abs"]
+# Channels whose statistics are read at once.
+_CHANNELS = 50_000
 
 
 class CalibrationInputs:
@@ -52,12 +54,17 @@ class CalibrationInputs:
                 "load the model of that run, or capture this one."
             )
         self._modules = modules
-        frame = run.frame("channel_stats", [*_COLUMNS, "position"], {"group": list(layers["group"].unique())})
-        seen = layers["group"].isin(frame["group"].unique())
+        self.summaries: dict[str, ChannelSummary] = {}
+        tokens = []
+        for groups in _slices(layers):
+            frame = run.frame("channel_stats", [*_COLUMNS, "position"], {"group": groups})
+            tokens.append(frame[frame["channel"] == 0].set_index(["group", "modality", "position"])["count"])
+            self.summaries |= _summaries(frame, groups)
+        self._tokens = pd.concat(tokens)
+        seen = layers["group"].isin(self.summaries.keys())
         self.unseen = list(layers.loc[~seen, "layer"])
         self.layers = layers = layers[seen]
         self._members = {group: list(rows["layer"]) for group, rows in layers.groupby("group", sort=False)}
-        self.summaries = self._summaries(frame)
 
     @cached_property
     def copies(self) -> bool:
@@ -97,18 +104,6 @@ class CalibrationInputs:
         """
         return stored_gradients(self.run)
 
-    def _summaries(self, frame: pd.DataFrame) -> Mapping[str, ChannelSummary]:
-        self._tokens = frame[frame["channel"] == 0].set_index(["group", "modality", "position"])["count"]
-        frame["finite"] = frame["count"] - frame["nan_count"] - frame["inf_count"]
-        by_group = dict(iter(frame.groupby("group", sort=False)))
-        summaries = {}
-        for group in self.groups:
-            rows = by_group[group]
-            by_modality = {Modality(name): _pool(part) for name, part in rows.groupby("modality", sort=False)}
-            ordered = {modality: by_modality[modality] for modality in MODALITIES if modality in by_modality}
-            summaries[group] = _pool(rows, ordered)
-        return summaries
-
     def _sample(self, group: str) -> TokenSample:
         table = self.run.table("token_sample", where={"group": group})
         keys = list(zip(table["modality"].to_pylist(), table["position"].to_pylist(), strict=True))
@@ -125,6 +120,33 @@ class CalibrationInputs:
         return TokenSample(
             torch.from_numpy(x.copy()), torch.tensor(slots, dtype=torch.int8), torch.tensor(weights, dtype=torch.float64)
         )
+
+
+def _slices(layers: pd.DataFrame) -> Iterator[list[str]]:
+    """Groups in order, as many at a time as have `_CHANNELS` channels: the rows of all of a large model's take gigabytes."""
+    some, channels = [], 0
+    for group, width in layers.drop_duplicates("group")[["group", "in_features"]].itertuples(index=False):
+        some.append(group)
+        channels += width
+        if channels >= _CHANNELS:
+            yield some
+            some, channels = [], 0
+    if some:
+        yield some
+
+
+def _summaries(frame: pd.DataFrame, groups: Sequence[str]) -> dict[str, ChannelSummary]:
+    """Of those of `groups` that have rows, in their order."""
+    frame["finite"] = frame["count"] - frame["nan_count"] - frame["inf_count"]
+    by_group = dict(iter(frame.groupby("group", sort=False)))
+    summaries = {}
+    for group in groups:
+        if group in by_group:
+            rows = by_group[group]
+            by_modality = {Modality(name): _pool(part) for name, part in rows.groupby("modality", sort=False)}
+            ordered = {modality: by_modality[modality] for modality in MODALITIES if modality in by_modality}
+            summaries[group] = _pool(rows, ordered)
+    return summaries
 
 
 def _pool(rows: pd.DataFrame, by_modality: Mapping[Modality, ChannelSummary] | None = None) -> ChannelSummary:
