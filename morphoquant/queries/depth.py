@@ -5,7 +5,7 @@ import pandas as pd
 
 from morphoquant.core.errors import UnknownNameError
 from morphoquant.core.selection import Selection
-from morphoquant.queries.input_measures import selected
+from morphoquant.queries.input_measures import MOMENTS, selected
 from morphoquant.queries.layers import PLACE, groups
 from morphoquant.queries.modalities import ordered
 from morphoquant.store.run import Run
@@ -39,7 +39,7 @@ def depth_profile(run: Run, selection: Selection, measure: str) -> pd.DataFrame:
     """
     if measure not in DEPTH_MEASURES:
         raise UnknownNameError("measure", measure, DEPTH_MEASURES)
-    found = selected(run, selection).merge(groups(run, selection)[PLACE], on="layer")
+    found = selected(run, selection, moments=measure in MOMENTS).merge(groups(run, selection)[PLACE], on="layer")
     found = found.assign(value=DEPTH_MEASURES[measure](found).astype(float), tokens=found["finite"])
     found = found[np.isfinite(found["value"].to_numpy())].astype({"channel": int})
     return ordered(found[[*PLACE, "modality", "tokens", "channel", "value"]], selection, "order")

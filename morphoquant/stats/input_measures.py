@@ -10,7 +10,7 @@ from morphoquant.stats.moments import Moments, pool_by
 
 COUNTS = ("count", "nan_count", "inf_count")
 POWERS = ("mean", "m2", "m3", "m4")
-VALUES = ("min", "max", *POWERS, "sum_abs")
+RANGE = ("min", "max", "sum_abs")
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,8 +19,8 @@ class Slots:
 
     Attributes:
         starts: first row of each slot, none of which is empty [S].
-        columns: channel and the columns of `COUNTS` and `VALUES` of the table channel_stats [R]; values of a channel without a
-            finite value may be anything.
+        columns: channel and the columns of `COUNTS`, `RANGE` and, where kurtosis is wanted, `POWERS` of the table channel_stats
+            [R]; values of a channel without a finite value may be anything.
     """
 
     starts: np.ndarray
@@ -96,8 +96,10 @@ def _of_finite(slots: Slots) -> list[dict]:
     low, high = columns["min"].astype(float), columns["max"].astype(float)
     absmax = np.maximum(np.abs(low), np.abs(high))
     score = dispersion_score(low, high, columns["sum_abs"] / finite)
-    owner = np.repeat(np.arange(len(starts)), slots.sizes)
-    whole = pool_by(owner, len(starts), Moments(finite, *(columns[name] for name in POWERS))).kurtosis()
+    whole = np.full(len(starts), np.nan)
+    if POWERS[0] in columns:
+        owner = np.repeat(np.arange(len(starts)), slots.sizes)
+        whole = pool_by(owner, len(starts), Moments(finite, *(columns[name] for name in POWERS))).kurtosis()
     constant = np.add.reduceat(((low == high) & (finite > 1)).astype(np.int64), starts)
     top = [np.maximum.reduceat(values, starts) for values in (absmax, score)]
     mean = np.add.reduceat(score, starts) / slots.sizes

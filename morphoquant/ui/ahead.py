@@ -1,7 +1,7 @@
-"""The engine is loaded while the first page is looked at, so that the first What if does not wait for it.
+"""What pages need is read and loaded while the first page is looked at, so that the next ones do not wait for it.
 
-Looking at runs needs no engine, and pages load none but where a prediction is shown. A server that `dashboard` started has idle
-seconds after its first page, and imports and compiles in them what takes seconds otherwise.
+A server that `dashboard` started has idle seconds after its first page. In them it reads what pages on all layers are made of,
+draws a figure of each view once, and imports and compiles the engine of predictions, which takes seconds otherwise.
 """
 
 import os
@@ -13,16 +13,22 @@ from pathlib import Path
 import streamlit as st
 
 from morphoquant.core.errors import MorphoQuantError
+from morphoquant.core.selection import Selection
 from morphoquant.core.what_if import WhatIf
 from morphoquant.queries.histograms import layers_with_histograms
+from morphoquant.queries.input_measures import selected
 from morphoquant.queries.layers import all_layers
 from morphoquant.queries.what_if import predict
 from morphoquant.queries.what_if_inputs import layer_inputs
 from morphoquant.store.run_store import RunStore
+from morphoquant.takeaway.choose import newest
 from morphoquant.ui.session import runs_at
+from morphoquant.views.base import VIEWS
 
 WANTED = "MORPHOQUANT_AHEAD"
 _PAUSE = 2.0  # seconds that the first page has for itself
+# Behind a switch of their page, as they read histograms of many inputs, or run the engine.
+_ASKED_FOR = ("predicted_sqnr", "code_entropy", "range_ridges")
 
 
 def load_ahead() -> None:
@@ -46,13 +52,32 @@ def _load_later(cache: str) -> None:
 
 
 def load(cache: Path | str) -> str | None:
+    """Reads and draws what pages begin with, then loads the engine; see `load_engine`, whose answer this is."""
+    store = RunStore(cache)
+    read(store)
+    return load_engine(store)
+
+
+def read(store: RunStore) -> None:
+    """Asks every view that needs no engine about the runs that its page begins with, and draws the answer.
+
+    Answers are kept by the queries that gave them, and drawing imports what draws. What cannot be answered, its page says.
+    """
+    with suppress(MorphoQuantError):  # what a menu of measures offers besides, of all inputs at once
+        selected(*newest(store, VIEWS["depth_profile"]), Selection(), moments=True)
+    for name, view in VIEWS.items():
+        if "what_if" not in view.takes and name not in _ASKED_FOR:
+            with suppress(MorphoQuantError):
+                view.draw(view.query(store, newest(store, view), Selection()), Selection()).to_json()
+
+
+def load_engine(store: RunStore) -> str | None:
     """Predicts the narrowest input whose histograms are kept, which imports and compiles what predictions need.
 
     Returns:
         The layer, absent where no finished capture keeps a histogram or the one that does is damaged, which the page of that
         run then says.
     """
-    store = RunStore(cache)
     for entry in store.entries():
         if entry.header and entry.header.status == "finished" and "histograms" in entry.header.tables:
             try:

@@ -36,7 +36,7 @@ def show_findings(scene: Scene) -> None:
         with chooser:
             run = _chosen(scene, runs)
         try:
-            every = _found(scene, run)
+            every = _found(scene, run, runs)
         except MorphoQuantError as error:
             # A run that cannot be read takes nothing from the charts of the capture below.
             note(sentence(error))
@@ -137,15 +137,15 @@ def _link(store: RunStore, link: Link) -> None:
     st.page_link(PAGE_OF[link.view], label=link.words, icon=":material/arrow_forward:", query_params=query)
 
 
-def _found(scene: Scene, run: Run | None) -> list[Finding]:
+def _found(scene: Scene, run: Run | None, runs: list[Run]) -> list[Finding]:
     cache = str(scene.store.cache)
-    stamps = tuple(sorted((one.run_id, one.header.finished) for one in fitted_to(scene.store, scene.capture.run_id)))
+    stamps = tuple(sorted((one.run_id, one.header.finished) for one in runs))
     return _of_runs(cache, scene.capture.run_id, scene.capture.header.finished, run.run_id if run else None, stamps)
 
 
 # The other runs are in the key: a new one may be what to try.
 @st.cache_data(max_entries=32, show_spinner="Looking for findings")
 def _of_runs(cache: str, capture: str, stamp: str | None, run: str | None, stamps: tuple) -> list[Finding]:
-    store = RunStore(cache)
+    store = session.Glance(cache)
     looked_at = store.open(capture)
     return findings(gather(store, looked_at, store.open(run) if run else None, frames.every_input(store, looked_at)))

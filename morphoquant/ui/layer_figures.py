@@ -25,7 +25,7 @@ def layer_figures(scene: Scene) -> list[Figure]:
     run, address = scene.capture, scene.address
     group = group_of(scene, address.layer)
     selection = frames.narrow(scene.selection(""), frozenset({"modalities", "positions"}))
-    rows = selected(run, selection)
+    rows = selected(run, selection, moments=True)
     rows = rows[rows["layer"] == group]
     frame = rows[["modality"]].assign(**{name: DEPTH_MEASURES[name](rows) for name in _SHOWN})
     figures = []

@@ -12,7 +12,7 @@ import streamlit as st
 
 from morphoquant.core.errors import MorphoQuantError
 from morphoquant.store.place import local_folder
-from morphoquant.store.run_store import RunStore
+from morphoquant.store.run_store import Run, RunEntry, RunStore
 from morphoquant.ui.address import Address, owns
 
 _ADDRESS, _MIRRORED = "morphoquant.address", "morphoquant.mirrored"
@@ -28,9 +28,27 @@ def cache_folder() -> Path:
     return local_folder(runs_at())
 
 
+class Glance(RunStore):
+    """The run folders as they are when a page begins: their headers are read once for all of its parts."""
+
+    _seen: list[RunEntry] | None = None
+
+    def entries(self) -> list[RunEntry]:
+        """As `RunStore.entries`, at the first time that it is asked."""
+        if self._seen is None:
+            self._seen = super().entries()
+        return list(self._seen)
+
+    def open(self, run_id: str) -> Run:
+        """As `RunStore.open`; a finished run with the header that was read."""
+        header = next((one.header for one in self.entries() if one.run_id == run_id), None)
+        folder = self._find(run_id) if header and header.status == "finished" else None
+        return Run(folder, header) if folder else super().open(run_id)
+
+
 def store() -> RunStore:
-    """The run folders that the dashboard reads."""
-    return RunStore(runs_at())
+    """The run folders that the dashboard reads; a new look at them each time, so pages ask once."""
+    return Glance(runs_at())
 
 
 def address() -> Address:
