@@ -20,6 +20,7 @@ from morphoquant.commands import (
     methods,
     progress,
     quantize,
+    ranks,
     recipe,
     report,
     runs,
@@ -66,9 +67,12 @@ def main(argv: list[str] | None = None) -> int:
     args = parser().parse_args(argv)
     if args.local:
         os.environ[LOCAL] = str(args.local)  # for all that is started from here, too
-    args.progress, status = progress.chosen()
+    rank = ranks.this_one()
+    args.progress, status = progress.chosen(rank.number == 0)
     try:
-        run_id = args.run(args)
+        ranks.check(rank, args)
+        with rank.speaking():
+            run_id = args.run(args)
     except MorphoQuantError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         if status:

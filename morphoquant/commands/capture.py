@@ -15,8 +15,10 @@ def add(verbs, shared) -> None:
         epilog="example: python -m morphoquant capture --model demo --samples 45",
     )
     words.add_model_words(verb)
+    words.add_memory_words(verb)
     words.add_capture_words(verb)
     words.add_preflight_words(verb)
+    words.add_processes_word(verb)
     verb.add_argument("--json", action="store_true", help="print the finished run's header as JSON")
     verb.set_defaults(run=run)
 

@@ -43,6 +43,7 @@ def add(verbs, shared) -> None:
         help="parts that are quantised while questions are asked (default: language)",
     )
     words.add_model_words(making)
+    words.add_memory_words(making)
     words.add_capture_words(making)
     words.add_quantize_words(making)
     words.add_preflight_words(making)
@@ -80,7 +81,6 @@ def _made(args, store) -> tuple[list, list]:
     """
     from morphoquant.commands import preflight, quantize, workload
     from morphoquant.runs.comparison import each, honoured, together
-    from morphoquant.runs.fitting import Held
 
     args.method = [*NAMES, *EXAMPLES] if args.method == ["all"] else args.method
     pairs, failures = honoured(words.parsed(args))
@@ -98,10 +98,10 @@ def _made(args, store) -> tuple[list, list]:
     size = together(loaded.model)
 
     def made(some) -> list:
-        held = Held()  # fitted once for both
-        measured = quantize.make(args, loaded, captured, some, held)
-        if args.items:
-            failures.extend(each(some, lambda few: _asked(args, store, loaded, captured, few, held), size)[1])
+        with workload.fits_for_forwards(args, loaded, some if args.items else []) as held:  # fitted once for both
+            measured = quantize.make(args, loaded, captured, some, held)
+            if args.items:
+                failures.extend(each(some, lambda few: _asked(args, store, loaded, captured, few, held), size)[1])
         return measured
 
     runs, failed = each(pairs, made, size)

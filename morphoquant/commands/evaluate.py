@@ -45,7 +45,9 @@ def add(verbs, shared) -> None:
     )
     verb.add_argument("--no-control", dest="control", action="store_false", help="do not ask again with the media of other items")
     verb.add_argument("--json", action="store_true", help="print the results as JSON")
+    words.add_memory_words(verb)
     words.add_preflight_words(verb)
+    words.add_processes_word(verb)
     words.add_names(verb)
     verb.set_defaults(run=run)
 
@@ -54,7 +56,7 @@ def run(args) -> str | None:
     """Evaluates; what is in the cache is not asked again."""
     pairs = words.pairs(args) + [_allocated(path) for path in args.allocation]
 
-    from morphoquant.commands import answer_tables, preflight
+    from morphoquant.commands import answer_tables, preflight, workload
     from morphoquant.data.passages import perplexity_texts
     from morphoquant.runs.evaluate import evaluate
     from morphoquant.store.run_store import RunStore
@@ -64,21 +66,24 @@ def run(args) -> str | None:
     if loaded is None:
         return None
     asked = asking.make_items(args, loaded)
-    done = evaluate(
-        loaded,
-        asked.items,
-        pairs,
-        store=store,
-        captures=asking.captures(args, loaded, sets, pairs),
-        data=asked.name,
-        texts=perplexity_texts(),
-        scope=args.scope,
-        control=args.control,
-        batch=args.batch,
-        seed=args.seed,
-        keep_bytes=args.keep_bytes,
-        progress=args.progress,
-    )
+    with workload.fits_for_forwards(args, loaded, pairs) as held:
+        done = evaluate(
+            loaded,
+            asked.items,
+            pairs,
+            store=store,
+            captures=asking.captures(args, loaded, sets, pairs),
+            data=asked.name,
+            texts=perplexity_texts(),
+            scope=args.scope,
+            control=args.control,
+            batch=args.batch,
+            seed=args.seed,
+            keep_bytes=args.keep_bytes,
+            held=held,
+            together=args.together,
+            progress=args.progress,
+        )
     refused = [*asked.refused, *asking.refused_in(done[0])]  # the same in every run
     if args.json:
         print(answer_tables.as_json(store, done, refused))

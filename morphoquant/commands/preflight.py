@@ -14,7 +14,7 @@ from morphoquant.core.spec import QuantSpec
 from morphoquant.data.passages import perplexity_texts
 from morphoquant.data.sample import Sample
 from morphoquant.methods.parts import Part, parts_found
-from morphoquant.models.load import DEMO, LoadedModel, load
+from morphoquant.models.load import DEMO, DTYPES, LoadedModel, load
 from morphoquant.runs.comparison import together
 from morphoquant.runs.keeping import LIMIT
 from morphoquant.runs.passages import LONGEST
@@ -115,6 +115,8 @@ def _checked(args, job: Job, bare: LoadedModel) -> Preflight:
         rows=rows,
         beside=beside,
         device_memory=torch.cuda.mem_get_info(args.device)[0] if args.device.startswith("cuda") else None,
+        budget=workload.budget(args),
+        weight_bytes=4 if workload.dtype(args, job.captured) == DTYPES[0] else 2,
     )
 
 

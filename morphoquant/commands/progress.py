@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from morphoquant.core.progress import Progress
+from morphoquant.core.progress import Progress, silent
 from morphoquant.store.atomic import write_text
 
 PROGRESS_FILE = "MORPHOQUANT_PROGRESS_FILE"
@@ -74,8 +74,14 @@ class FileProgress:
         write_text(self.path, json.dumps({**self.state, "status": status, "error": error, "run_id": run_id}))
 
 
-def chosen() -> tuple[Progress, FileProgress | None]:
-    """The progress for this process: the terminal's, and the status file's where the environment names one."""
+def chosen(speaks: bool = True) -> tuple[Progress, FileProgress | None]:
+    """The progress for this process: the terminal's, and the status file's where the environment names one.
+
+    Args:
+        speaks: it does for all processes of the command; the others show nothing.
+    """
+    if not speaks:
+        return silent, None
     terminal, path = TerminalProgress(), os.environ.get(PROGRESS_FILE)
     if not path:
         return terminal, None

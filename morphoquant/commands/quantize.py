@@ -18,9 +18,11 @@ def add(verbs, shared) -> None:
         epilog="example: python -m morphoquant quantize --method morphoquant:variant=paper rtn --spec w4a4 w4a8",
     )
     words.add_model_words(verb)
+    words.add_memory_words(verb)
     words.add_capture_words(verb)
     words.add_quantize_words(verb)
     words.add_preflight_words(verb)
+    words.add_processes_word(verb)
     verb.add_argument("--run", dest="capture_run", metavar="RUN", help="capture run to fit to; its model is loaded")
     verb.add_argument(
         "--method", nargs="+", default=["morphoquant"], help="methods, with fields: name[:field=value,...] (default: morphoquant)"
@@ -74,5 +76,7 @@ def make(args, loaded, captured, pairs, held=None):
         scope=args.scope,
         seed=args.seed,
         held=held,
+        memory=workload.budget(args),
+        together=args.together,
         progress=args.progress,
     )

@@ -22,6 +22,22 @@ def add_model_words(verb) -> None:
     verb.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 ... (default: cpu)")
 
 
+def add_memory_words(verb) -> None:
+    """Adds --memory and --dtype, of verbs that can work on a model that is larger than the memory."""
+    verb.add_argument(
+        "--memory",
+        metavar="SIZE",
+        help="main memory that the command may take, such as 24GB: weights are read from the disk as they are needed, and inputs "
+        "are counted and groups fitted a few at a time; the results are the same (default: no bound)",
+    )
+    verb.add_argument(
+        "--dtype",
+        choices=("float32", "bfloat16"),
+        default="float32",
+        help="type of the weights and activations of the model; fits and errors are calculated in float32 (default: float32)",
+    )
+
+
 def add_capture_words(verb) -> None:
     """Adds --data, --samples, --video-frames, --keep-rows and --seed."""
     verb.add_argument(
@@ -48,6 +64,17 @@ def add_preflight_words(verb) -> None:
         "--preflight",
         action=argparse.BooleanOptionalAction,
         help="print what memory and disk will be needed and what stands in the way, and end (default: check it, then work)",
+    )
+
+
+def add_processes_word(verb) -> None:
+    """Adds --processes, of verbs whose samples are divided among processes."""
+    verb.add_argument(
+        "--processes",
+        type=int,
+        metavar="N",
+        help="stop unless the command runs as N processes, which share the work: started with torchrun or accelerate launch "
+        "(docs/many_processes.md)",
     )
 
 

@@ -2,19 +2,24 @@
 
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 from morphoquant.core.errors import BatchError, ModelError
+from morphoquant.core.memory import parse_memory
 from morphoquant.data.datasets import DATASETS
 from morphoquant.data.own import OwnSamples, is_own, read_own
 from morphoquant.data.sample import Sample, fingerprint
 from morphoquant.methods.base import Need
-from morphoquant.models.load import LoadedModel, load
+from morphoquant.models.load import DTYPES, LoadedModel, load
+from morphoquant.quant.residence import device_of, is_offloaded
 from morphoquant.runs.capture import capture
+from morphoquant.runs.fitting import Held
 from morphoquant.runs.gradient_run import provide_gradients, store_gradients
 from morphoquant.store.place import local_folder
 from morphoquant.store.run_store import Run, RunStore
+from morphoquant.store.scratch import scratch
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,7 @@ class Workload:
         return len(self.samples)
 
     def __getitem__(self, index: slice) -> Iterator[dict]:
-        device = next(self.loaded.model.parameters()).device
+        device = device_of(self.loaded.model)
         for sample in self.samples[index]:
             yield {name: value.to(device) for name, value in self.loaded.encode([sample]).items()}
 
@@ -46,7 +51,31 @@ def load_model(args) -> LoadedModel:
     """Loads the model that the words name."""
     trust = args.trust_remote_code
     folder = local_folder(args.cache)
-    return load(args.model, folder, revision=args.revision, trust_remote_code=trust, device=args.device, progress=args.progress)
+    return load(
+        args.model,
+        folder,
+        revision=args.revision,
+        trust_remote_code=trust,
+        device=args.device,
+        dtype=dtype(args),
+        memory=budget(args),
+        progress=args.progress,
+    )
+
+
+def dtype(args, captured: Run | None = None) -> str:
+    """Type of the model's weights: that of a capture run, else that of the words."""
+    return getattr(args, "dtype", DTYPES[0]) if captured is None else captured.plan.model.get("dtype", DTYPES[0])
+
+
+def budget(args) -> int | None:
+    """Bytes that the words give the process; absent without any.
+
+    Raises:
+        SpecError: they are no size.
+    """
+    text = getattr(args, "memory", None)
+    return None if text is None else parse_memory(text)
 
 
 def load_model_of(args, run: Run) -> LoadedModel:
@@ -56,11 +85,32 @@ def load_model_of(args, run: Run) -> LoadedModel:
         ModelError: its files are no longer those of the run.
     """
     wanted = run.plan.model
-    args.model, args.revision = wanted["id"], wanted["revision"]
+    args.model, args.revision, args.dtype = wanted["id"], wanted["revision"], dtype(args, run)
     loaded = load_model(args)
     if loaded.identity["files"] != wanted["files"]:
         raise ModelError(f"the files of model {wanted['id']!r} are not those of run {run.run_id!r}: capture it again.")
     return loaded
+
+
+@contextmanager
+def fits_for_forwards(args, loaded: LoadedModel, pairs: Sequence[tuple]) -> Iterator[Held]:
+    """Where fits are kept that the whole model runs with: in memory, or where the words bound it in files.
+
+    Raises:
+        ModelError: the model cannot run with them yet.
+    """
+    if pairs and loaded.identity.get("dtype", DTYPES[0]) != DTYPES[0]:
+        raise ModelError("a quantised model is not run in bfloat16 yet, only captured and measured: give --dtype float32.")
+    if budget(args) is None:
+        yield Held()
+        return
+    if pairs and is_offloaded(loaded.model):
+        if device_of(loaded.model).type != "cpu":
+            raise ModelError("a quantised model that is larger than its device is not run yet: give --device cpu.")
+        if any(not spec.quantises_weights for _, spec in pairs):
+            raise ModelError("weights of 16 bits are held in memory while a model runs: leave them out, or raise --memory.")
+    with scratch(local_folder(args.cache)) as folder:
+        yield Held(folder=folder)
 
 
 def draw(args, loaded: LoadedModel, data: str, count: int, *, tell: bool = True) -> Workload:
@@ -110,6 +160,8 @@ def make_capture(args, loaded: LoadedModel) -> Run:
         keep_rows=args.keep_rows,
         seed=args.seed,
         summary={"left_out": list(load.refused)} if load.refused else None,
+        memory=budget(args),
+        together=args.together,
         progress=args.progress,
     )
     _check_finite(made)

@@ -28,6 +28,10 @@ class UnreachableError(StoreError):
     """An object store that does not answer or refuses: nothing is known of what it holds, and nothing may be concluded."""
 
 
+class LaunchError(MorphoQuantError):
+    """Processes that were started in another number, or in another way, than the command needs."""
+
+
 class CompareError(MorphoQuantError):
     """Runs that must not be put side by side."""
 

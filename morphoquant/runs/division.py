@@ -24,21 +24,14 @@ Span = tuple[int, int]
 Shard = tuple[str, Mapping[str, Iterable[pa.Table]]]
 Act = Callable[[int, int, list[str]], Generator[Shard, None, None]]
 
-_LEAST, _PARTS = 8, 8
 _PAUSE = 0.2
 
 
-def shard_size(total: int, most: int) -> int:
-    """Batches of a shard, where there are `total`: an eighth of them, but at least eight and at most `most`.
+def spans(total: int, size: int) -> list[Span]:
+    """[first, end) of each shard of `total` batches, `size` in each but the last.
 
-    It follows from the number of batches alone, since sums are added shard by shard.
+    Sums are added shard by shard, so that the shards may not depend on the number of processes.
     """
-    return min(most, max(_LEAST, -(-total // _PARTS)))
-
-
-def spans(total: int, most: int) -> list[Span]:
-    """[first, end) of each shard of `total` batches, of `shard_size`."""
-    size = shard_size(total, most)
     return [(first, min(first + size, total)) for first in range(0, total, size)]
 
 

@@ -9,8 +9,10 @@ import json
 import platform
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
 from typing import Any
 
 import torch
@@ -26,6 +28,7 @@ from morphoquant.methods.base import GroupFit, Method
 from morphoquant.models.load import LoadedModel
 from morphoquant.runs.answers import Asker, Question, ask_all, log_likelihoods
 from morphoquant.runs.continuing import Reader
+from morphoquant.runs.division import Division, spans
 from morphoquant.runs.fitting import Held, fit
 from morphoquant.runs.inputs import CalibrationInputs
 from morphoquant.runs.keeping import LIMIT, Kept, unchanged_parts
@@ -57,6 +60,7 @@ def evaluate(
     seed: int = 0,
     keep_bytes: int = LIMIT,
     held: Held | None = None,
+    together: bool = False,
     progress: Progress = silent,
 ) -> list[Run]:
     """Evaluates a model in full precision, then every (method, spec) pair fitted to every capture.
@@ -78,6 +82,7 @@ def evaluate(
         seed: of the exchange of media, and of the run's plan.
         keep_bytes: what the outputs of parts out of scope may take, for one shard.
         held: fits that are found already, and are added to.
+        together: other processes evaluate the same: they share the items. Each finds the fits.
         progress: told what is done.
 
     Returns:
@@ -105,16 +110,29 @@ def evaluate(
     base = dict(kind="evaluate", model=dict(loaded.identity), data=identity, seed=seed, code=__version__)
     full = _full_plan(store, base, control)
     wanted = [(capture, pair, quantized_plan(base, capture, pair, parts)) for capture in captures for pair in pairs]
-    with store.unfinished([full, *(plan for *_, plan in wanted)], progress) as writers:
-        jobs = [_Job(writers[full.run_id], {}, control, None)] if full.run_id in writers else []
-        missing = {plan.run_id: (capture, pair, plan) for capture, pair, plan in wanted if plan.run_id in writers}
-        for run_id, fits in _fitted(loaded, list(missing.values()), parts, held or Held(), progress):
-            capture = missing[run_id][0]
-            jobs.append(_Job(writers[run_id], fits, False, capture.plan.data.get("id")))
-        if jobs:
-            work = _Work(loaded, items, {item.id: item for item in shuffled(items, seed)} if control else {}, batch, texts)
-            _run(work, jobs, unchanged_parts(loaded.model, parts), keep_bytes, progress)
-    return [store.open(plan.run_id) for plan in (full, *(plan for _, _, plan in wanted))]
+    plans = [full, *(plan for *_, plan in wanted)]
+    held = held or Held()
+
+    def jobs() -> dict[str, _Job]:
+        missing = {plan.run_id: (capture, pair, plan) for capture, pair, plan in wanted if store.finished(plan) is None}
+        found = {} if store.finished(full) else {full.run_id: _Job({}, control, None)}
+        for run_id, fits in _fitted(loaded, list(missing.values()), parts, held, progress):
+            found[run_id] = _Job(fits, False, missing[run_id][0].plan.data.get("id"))
+        return found
+
+    exchanged = {item.id: item for item in shuffled(items, seed)} if control else {}
+    questioning = _Questioning(
+        _Work(loaded, items, exchanged, batch, texts), jobs, unchanged_parts(loaded.model, parts), keep_bytes, progress
+    )
+    division = Division(store, plans, spans(len(items), SHARD), questioning.shard)
+    with store.unfinished(plans, division.helping(progress) if together else progress) as writers:
+        division.complete(writers, progress)
+        for place, (run_id, writer) in enumerate(writers.items()):
+            progress("reading passages", place, len(writers))
+            questioning.finish(run_id, writer)
+        if writers:
+            progress("reading passages", len(writers), len(writers))
+    return [store.open(plan.run_id) for plan in plans]
 
 
 def quantized_plan(base: Mapping[str, Any], capture: Run, pair: Pair, parts: Sequence[Component]) -> RunPlan:
@@ -148,13 +166,11 @@ class _Job:
     """One run that is not in the cache yet; without fits it is the full-precision one.
 
     Attributes:
-        writer: of the run.
         fits: by group.
         control: asks items with exchanged media too.
         calibration: name of the data that the fits come from.
     """
 
-    writer: RunWriter
     fits: Mapping[str, GroupFit]
     control: bool
     calibration: str | None
@@ -177,37 +193,66 @@ def _fitted(loaded: LoadedModel, missing, parts, held: Held, progress: Progress)
         yield from zip((plan.run_id for *_, plan in members), fits, strict=True)
 
 
-def _run(work: _Work, jobs: list[_Job], unchanged: list[str], keep_bytes: int, progress: Progress) -> None:
-    model, total = work.loaded.model, len(work.items)
-    ask, kept, seconds = Asker(work.loaded), Kept(keep_bytes), dict.fromkeys(range(len(jobs)), 0.0)
-    read = Reader.of(work.loaded)
-    first = min(job.writer.next_batch for job in jobs)
-    todo = sum((2 if job.control else 1) * (total - job.writer.next_batch) for job in jobs)
-    done = 0
-    progress("evaluating", done, todo)
-    for begin in range(first, total, SHARD):
-        shard = work.items[begin : begin + SHARD]
-        questions, refused = ask_all(ask, shard)
-        with kept.replaying(model, unchanged):
-            read.learn(model, questions)
-            for place, job in enumerate(jobs):
-                if job.writer.next_batch != begin:
-                    continue
+class _Questioning:
+    """Asks items, a shard at a time; methods are fitted when the first shard is asked.
+
+    Args:
+        work: what is asked.
+        jobs: finds the fits of the runs that are not finished, by run_id.
+        unchanged: names of parts of the model that compute the same thing in every run.
+        keep_bytes: what their outputs may take, for one shard.
+        progress: told what is done.
+    """
+
+    def __init__(
+        self, work: _Work, jobs: Callable[[], dict[str, _Job]], unchanged: list[str], keep_bytes: int, progress: Progress
+    ):
+        self._work, self._find, self._unchanged, self._progress = work, jobs, unchanged, progress
+        self._ask, self._kept, self._seconds = Asker(work.loaded), Kept(keep_bytes), Counter()
+
+    @cached_property
+    def _jobs(self) -> dict[str, _Job]:
+        return self._find()
+
+    @cached_property
+    def _read(self) -> Reader:
+        """Whether questions of a kind can be gone on with is found out on the first of them, whichever shard is asked first."""
+        read, items = Reader.of(self._work.loaded), self._work.items
+        for kind in dict.fromkeys(item.sample.modalities for item in items):
+            first = (asked for item in items if item.sample.modalities == kind for asked in ask_all(self._ask, [item])[0])
+            read.learn(self._work.loaded.model, list(islice(first, 1)))
+        return read
+
+    def shard(self, first: int, end: int, run_ids: list[str]) -> Iterator[tuple[str, dict[str, list]]]:
+        """The tables of items [first, end), one run after the other."""
+        model, control = self._work.loaded.model, self._work.loaded.control
+        jobs = {run_id: job for run_id, job in self._jobs.items() if run_id in run_ids}
+        each, whole = ({run_id: 2 if job.control else 1 for run_id, job in some.items()} for some in (jobs, self._jobs))
+        todo, done = sum(whole.values()), sum(whole.values()) - sum(each.values())
+        total = len(self._work.items)
+        questions, refused = ask_all(self._ask, self._work.items[first:end])
+        self._progress("evaluating", todo * first + done * (end - first), todo * total)
+        with self._kept.replaying(model, self._unchanged):
+            read = self._read
+            for run_id, job in jobs.items():
                 started = time.monotonic()
-                given = questions + (_controls(ask, questions, work.controls) if job.control else [])
-                with quantised_model(model, job.fits, work.loaded.control):
-                    found = log_likelihoods(model, given, work.batch, read)
-                tables = {"answers": [answers_table(given, found)], **({"refused": [refused_table(refused)]} if refused else {})}
-                job.writer.write_shard(begin, begin + len(shard), tables)
-                seconds[place] += time.monotonic() - started
-                done += (2 if job.control else 1) * len(shard)
-                progress("evaluating", done, todo)
-        kept.clear()
-    for place, job in enumerate(jobs):
-        progress("reading passages", place, len(jobs))
-        with quantised_model(model, job.fits, work.loaded.control):
-            _finish(work, job, round(seconds[place], 1))
-    progress("reading passages", len(jobs), len(jobs))
+                given = questions + (_controls(self._ask, questions, self._work.controls) if job.control else [])
+                with quantised_model(model, job.fits, control):
+                    found = log_likelihoods(model, given, self._work.batch, read)
+                yield (
+                    run_id,
+                    {"answers": [answers_table(given, found)], **({"refused": [refused_table(refused)]} if refused else {})},
+                )
+                self._seconds[run_id] += time.monotonic() - started
+                done += each[run_id]
+                self._progress("evaluating", todo * first + done * (end - first), todo * total)
+        self._kept.clear()
+
+    def finish(self, run_id: str, writer: RunWriter) -> None:
+        """Reads passages and ends a run whose shards are all there."""
+        job = self._jobs[run_id]
+        with quantised_model(self._work.loaded.model, job.fits, self._work.loaded.control):
+            _finish(self._work, job, writer, round(self._seconds[run_id], 1))
 
 
 def _controls(ask: Asker, questions: Sequence[Question], controls: Mapping[str, Item]) -> list[Question]:
@@ -217,8 +262,8 @@ def _controls(ask: Asker, questions: Sequence[Question], controls: Mapping[str, 
     return found
 
 
-def _finish(work: _Work, job: _Job, seconds: float) -> None:
-    answers, refused = (job.writer.shard_tables(name) for name in ("answers", "refused"))
+def _finish(work: _Work, job: _Job, writer: RunWriter, seconds: float) -> None:
+    answers, refused = (writer.shard_tables(name) for name in ("answers", "refused"))
     if not any(table.num_rows for table in answers):
         reason = next((row["reason"] for table in refused for row in table.to_pylist()), "")
         raise BatchError(f"none of the {len(work.items)} items can be asked; the first: {reason}")
@@ -232,4 +277,4 @@ def _finish(work: _Work, job: _Job, seconds: float) -> None:
         "python": platform.python_version(),
         **({"calibration": job.calibration} if job.calibration else {}),  # so that the run can be read without its capture
     }
-    job.writer.finish(tables, facts)
+    writer.finish(tables, facts)

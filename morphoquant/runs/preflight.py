@@ -2,7 +2,7 @@
 
 A model of shapes alone is enough (`models.load.load(weights=False)`). Predictions are bounds from above, and close ones:
 
-    weights      4 bytes a parameter
+    weights      4 bytes a parameter, 2 in bfloat16
     statistics   as much as ChannelStats holds for a channel and slot, times the channels of all layer inputs and their slots,
                  the fine histograms, and the rows that wait to be counted
     activation   tokens of the longest sample times the widest input or output of a linear in the language model or the head; of
@@ -11,6 +11,9 @@ A model of shapes alone is enough (`models.load.load(weights=False)`). Predictio
     beside       what the verb keeps of the model's inside: keys and values of questions, or hidden states and attention
     disk         the statistics once for each shard of samples, before compression
     device       on a device other than the CPU: all but the statistics, and its counters of the histograms
+
+Under a memory budget (`runs.budget`) no more than that is taken: weights are left on the disk, and inputs are counted and groups
+fitted a few at a time. The figures are then those of a run without it.
 
 The inputs of q, k, v and of gate, up are one; linears of other names count alone, though they may turn out to share an input.
 """
@@ -71,6 +74,7 @@ class Preflight:
         disk_free: below the cache folder; absent where that is a URL, of which nobody says it.
         problems: errors of one sentence each; any of them stops the work.
         warnings: one sentence each.
+        budget: bytes that the process may take, absent for no bound.
     """
 
     weights: int
@@ -85,16 +89,19 @@ class Preflight:
     device_memory: int | None
     problems: tuple[MorphoQuantError, ...]
     warnings: tuple[str, ...]
+    budget: int | None = None
 
     @property
     def needed(self) -> int:
         """Bytes of memory at once: statistics are gone before methods are fitted."""
-        return self.weights + self.activation + max(self.statistics, self.quantised + sum(self.beside.values()))
+        whole = self.weights + self.activation + max(self.statistics, self.quantised + sum(self.beside.values()))
+        return whole if self.budget is None else min(whole, self.budget)
 
     @property
     def needed_on_device(self) -> int:
-        """Bytes of the device's memory at once."""
-        return self.weights + self.activation + max(self.counters, self.quantised + sum(self.beside.values()))
+        """Bytes of the device's memory at once; under a budget, what does not fit stays in main memory."""
+        whole = self.weights + self.activation + max(self.counters, self.quantised + sum(self.beside.values()))
+        return whole if self.budget is None or self.device_memory is None else min(whole, self.device_memory)
 
     @property
     def spare(self) -> int:
@@ -117,6 +124,8 @@ class Preflight:
     def lines(self) -> list[str]:
         """The figures and sentences, a line each."""
         told = [f"{name:20}{in_units(value):>12}" for name, value in self.parts.items()]
+        if self.budget is not None:
+            told.append(f"{'memory budget':20}{in_units(self.budget):>12}")
         told.append(f"{'memory at most':20}{in_units(self.needed):>12} of {in_units(self.memory)} available")
         if self.device_memory is not None:
             told.append(f"{'device at most':20}{in_units(self.needed_on_device):>12} of {in_units(self.device_memory)} free")
@@ -140,6 +149,8 @@ def preflight(
     memory: int | None = None,
     disk_free: int | None = None,
     device_memory: int | None = None,
+    budget: int | None = None,
+    weight_bytes: int = 4,
 ) -> Preflight:
     """Predicts what capturing `data`, quantising at `specs` and asking questions needs.
 
@@ -158,6 +169,8 @@ def preflight(
         memory: bytes available; absent: what the system says.
         disk_free: bytes; absent: what the system says of `cache`.
         device_memory: bytes free on the device that the model runs on; absent for the CPU.
+        budget: bytes that the process may take, absent for no bound.
+        weight_bytes: of each of the model's weights.
     """
     parts = components(model)
     linears = {name: module for name, module in model.named_modules() if isinstance(module, nn.Linear)}
@@ -169,7 +182,7 @@ def preflight(
     widest = {part: max((max(widths[name]) for name in linears if parts[name] is part), default=0) for part in _BODY}
     quantised = {name: linears[name] for name in linears if name in runs and parts[name] in scope}
     found = Preflight(
-        weights=4 * sum(parameter.numel() for parameter in model.parameters()) if meta else 0,
+        weights=weight_bytes * sum(parameter.numel() for parameter in model.parameters()) if meta else 0,
         statistics=held + waits,
         activation=4 * max(data.tokens * max(widest.values()), rows * data.asked * widest[Component.LANGUAGE]),
         quantised=4 * min(len(specs), at_once or len(specs)) * sum(module.weight.numel() for module in quantised.values()),
@@ -181,6 +194,7 @@ def preflight(
         device_memory=device_memory,
         problems=(),
         warnings=tuple(_absent(data, takes)) if keep_rows is not None else (),
+        budget=budget,
     )
     problems = [*_undivided(quantised, specs), *_scarce(found, keep_rows)]
     return replace(found, problems=tuple(problems))

@@ -2,8 +2,11 @@
 
 import platform
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 from typing import Any, Protocol
 
 import torch
@@ -16,14 +19,20 @@ from morphoquant.core.progress import Progress, silent
 from morphoquant.core.spec import QuantSpec
 from morphoquant.hooks.modality_hooks import ModalityHooks
 from morphoquant.methods.base import GroupFit, Method
-from morphoquant.methods.cost import total_cost
 from morphoquant.models.control import ControlTokens
+from morphoquant.quant.experts import experts_apart
+from morphoquant.queries.input_use import use_of
 from morphoquant.runs import tables
-from morphoquant.runs.fitting import Held, fit
+from morphoquant.runs.budget import room
+from morphoquant.runs.division import Division, spans
+from morphoquant.runs.fitting import Fitting, Held
 from morphoquant.runs.inputs import CalibrationInputs
 from morphoquant.runs.measure import Measure, Measured
+from morphoquant.runs.quantize_in_passes import Found, fit_and_measure
 from morphoquant.runs.scope import check_model, parts_of
+from morphoquant.store.place import local_folder
 from morphoquant.store.run_store import Run, RunStore
+from morphoquant.store.scratch import scratch
 from morphoquant.store.writer import RunWriter
 
 SHARD = 32
@@ -35,15 +44,6 @@ class Batches(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: slice) -> Iterable[Mapping[str, Any]]: ...
-
-
-@dataclass(frozen=True)
-class _Job:
-    """One (method, spec) pair that is not in the cache yet."""
-
-    method: Method
-    spec: QuantSpec
-    writer: RunWriter
 
 
 def quantize(
@@ -59,6 +59,8 @@ def quantize(
     scope: Sequence[str] = ("language", "vision", "audio", "connector"),
     seed: int = 0,
     held: Held | None = None,
+    memory: int | None = None,
+    together: bool = False,
     progress: Progress = silent,
 ) -> list[Run]:
     """Fits each (method, spec) pair to `capture` and measures it on `batches`; pairs already in the cache are not repeated.
@@ -75,6 +77,9 @@ def quantize(
         scope: parts of the model to quantise.
         seed: of the run's plan.
         held: fits that are found already, and are added to.
+        memory: bytes that the process may take: where the quantised weights do not fit, groups are fitted and measured a few at a
+            time, and nothing is held. Absent: no bound.
+        together: other processes do the same: they share the batches, but for a bound. Each finds the fits.
         progress: told what is done.
 
     Returns:
@@ -82,7 +87,7 @@ def quantize(
 
     Raises:
         SpecError: a method cannot honour its spec.
-        ModelError: `capture` is of another model, or the scope names no captured part.
+        ModelError: `capture` is of another model, or the scope names no captured part; or the memory is too little.
     """
     check_model(capture, identity)
     parts = parts_of(scope)
@@ -90,35 +95,87 @@ def quantize(
     for method, spec in methods:
         method.check(spec)
     pairs = {plan.run_id: pair for plan, pair in zip(plans, methods, strict=True)}
-    with store.unfinished(plans, progress) as writers:
-        jobs = [_Job(*pairs[run_id], writer) for run_id, writer in writers.items()]
-        if jobs:
-            _run(model, capture, batches, jobs, control, parts, held, progress)
+    measuring = _Measuring(model, capture, batches, plans, pairs, store, control, parts, held, progress)
+    division = Division(store, plans, spans(len(batches), SHARD), measuring.shard)
+    # Within a bound a pass goes over all batches for a few groups: one process does it, and the others wait.
+    waiting = division.helping(progress) if together and memory is None else progress
+    with experts_apart(model), store.unfinished(plans, waiting) as writers:
+        if writers:
+            _run(measuring, division, writers, memory)
     return [store.open(plan.run_id) for plan in plans]
 
 
-def _run(model, capture: Run, batches: Batches, jobs: list[_Job], control, parts: list[Component], held, progress) -> None:
-    started = time.monotonic()
-    inputs = CalibrationInputs(capture, model, parts)
-    fits = fit([(job.method, job.spec) for job in jobs], inputs, progress, held)
-    fitted = time.monotonic()
-    total = len(batches)
-    first = min(job.writer.next_batch for job in jobs)
-    for begin in range(first, total, SHARD):
-        end = min(begin + SHARD, total)
-        todo = [place for place, job in enumerate(jobs) if job.writer.next_batch == begin]
-        measure = Measure([fits[place] for place in todo])
-        with ModalityHooks(model, measure, control) as hooks:
-            for done, batch in enumerate(batches[begin:end], begin + 1):
+def _run(measuring: "_Measuring", division: Division, writers: dict[str, RunWriter], memory: int | None) -> None:
+    started, progress = time.monotonic(), measuring.progress
+    with ExitStack() as stack:
+        if memory is None:
+            division.complete(writers, progress)
+            found, fit_seconds = [Found.of(measuring.fits[run_id]) for run_id in writers], measuring.fit_seconds
+        else:
+            bound = room(memory, measuring.model), stack.enter_context(scratch(local_folder(measuring.store.cache)))
+            found, fit_seconds = measuring.within(list(writers.values()), [measuring.pairs[run_id] for run_id in writers], *bound)
+    for place, (writer, own) in enumerate(zip(writers.values(), found, strict=True)):
+        progress("storing", place, len(writers))
+        seconds = fit_seconds, time.monotonic() - started - fit_seconds
+        inputs = measuring.inputs
+        writer.finish(
+            _final(measuring.capture, inputs, writer, own.fits), _summary(measuring.capture, own, inputs.unseen, *seconds)
+        )
+    progress("storing", len(writers), len(writers))
+
+
+@dataclass(eq=False)
+class _Measuring:
+    """Fits the methods of runs that are not finished, when the first shard is measured, and measures shards.
+
+    Attributes:
+        plans: of the runs.
+        pairs: method and spec of each, by run_id.
+        fit_seconds: what the fits took.
+    """
+
+    model: nn.Module
+    capture: Run
+    batches: Batches
+    plans: Sequence[RunPlan]
+    pairs: Mapping[str, tuple[Method, QuantSpec]]
+    store: RunStore
+    control: ControlTokens | None
+    parts: Sequence[Component]
+    held: Held | None
+    progress: Progress
+    fit_seconds: float = 0.0
+
+    @cached_property
+    def inputs(self) -> CalibrationInputs:
+        """What the capture says of the groups."""
+        return CalibrationInputs(self.capture, self.model, self.parts)
+
+    @cached_property
+    def fits(self) -> dict[str, dict[str, GroupFit]]:
+        """Fits by group, by run_id."""
+        started = time.monotonic()
+        missing = list(dict.fromkeys(plan.run_id for plan in self.plans if self.store.finished(plan) is None))
+        fitting = Fitting([self.pairs[run_id] for run_id in missing], self.inputs, self.progress)
+        found = fitting.fit(self.inputs.groups, self.progress, self.held or Held())
+        self.fit_seconds = time.monotonic() - started
+        return dict(zip(missing, found, strict=True))
+
+    def shard(self, first: int, end: int, run_ids: list[str]) -> Iterator[tuple[str, dict[str, list]]]:
+        """The tables of batches [first, end) for some of the runs."""
+        measure, total = Measure([self.fits[run_id] for run_id in run_ids]), len(self.batches)
+        with ModalityHooks(self.model, measure, self.control) as hooks:
+            for done, batch in enumerate(self.batches[first:end], first + 1):
                 hooks.run(batch)
-                progress("measuring", done, total)
-        for place, measured in zip(todo, measure.results, strict=True):
-            held = {"tokens": [tables.tokens_table(hooks.tokens, begin)], **_sums(measured)}
-            jobs[place].writer.write_shard(begin, end, held)
-    for place, (job, found) in enumerate(zip(jobs, fits, strict=True)):
-        progress("storing", place, len(jobs))
-        job.writer.finish(_final(capture, inputs, job.writer, found), _summary(capture, found, started, fitted))
-    progress("storing", len(jobs), len(jobs))
+                self.progress("measuring", done, total)
+        for run_id, measured in zip(run_ids, measure.results, strict=True):
+            yield run_id, {"tokens": [tables.tokens_table(hooks.tokens, first)], **_sums(measured)}
+
+    def within(self, writers: list[RunWriter], pairs: Sequence[tuple[Method, QuantSpec]], limit: int, folder: Path):
+        """Fits and measures within a bound of memory; see `fit_and_measure`."""
+        fitting = Fitting(pairs, self.inputs, self.progress)
+        given = self.model, self.batches, fitting, writers, self.inputs, self.control
+        return fit_and_measure(*given, limit, folder, SHARD, self.progress)
 
 
 def _sums(measured: Measured) -> dict[str, list]:
@@ -135,24 +192,26 @@ def _final(capture: Run, inputs: CalibrationInputs, writer: RunWriter, fits: Map
     grids = list(tables.grids_tables(fits))
     if grids:
         final["grids"] = grids
-        final["grid_use"] = [tables.added_up("grid_use", writer.shard_tables("grid_use"))]
+        final["grid_use"] = tables.by_group(tables.added_up("grid_use", writer.shard_tables("grid_use")))
+        final = tables.summed_up(final, "grid_use", "input_use", use_of)
     return final
 
 
-def _summary(capture: Run, fits: Mapping[str, GroupFit], started: float, fitted: float) -> dict[str, Any]:
-    cost = total_cost(fits.values())
-    densities = [fit.bypass_density for fit in fits.values() if fit.bypass_density is not None]
+def _summary(capture: Run, found: Found, unseen: list[str], fit_seconds: float, measure_seconds: float) -> dict[str, Any]:
+    cost, fits = found.cost, found.fits.values()
+    densities = [fit.bypass_density for fit in fits if fit.bypass_density is not None]
     return {
         "model": capture.header.summary.get("model"),
         "bypass_density_of_fit": sum(densities) / len(densities) if densities else None,
-        "fit_seconds": round(fitted - started, 1),
+        "unseen": unseen,  # linears of experts that stay in full precision
+        "fit_seconds": round(fit_seconds, 1),
         "cost": {
-            "calibration_seconds": round(sum(fit.seconds for fit in fits.values()), 2),
+            "calibration_seconds": round(sum(fit.seconds for fit in fits), 2),
             "extra_macs_percent": 100 * cost.extra_share,
             "extra_bytes": round(cost.extra_bytes),
             "deployable": cost.deployable,
         },
-        "measure_seconds": round(time.monotonic() - fitted, 1),
+        "measure_seconds": round(measure_seconds, 1),
         "arithmetic": "simulated in float32",
         "torch": torch.__version__,
         "python": platform.python_version(),

@@ -26,7 +26,7 @@ def test_every_table_is_there_and_every_modality_in_its_place(model, tmp_path):
     assert found["vision"] == {"image", "video"}
     assert found["audio"] == {"audio"}
     tables = {"layers", "tokens", "channel_stats", "histograms", "fine_histograms", "token_sample", "sequences"}
-    assert set(run.header.tables) == tables | {"settling"}
+    assert set(run.header.tables) == tables | {"settling", "input_measures"}
 
 
 def test_counts_are_those_of_the_input(model, tmp_path):
@@ -65,7 +65,7 @@ def test_statistics_are_those_of_the_rows(model, tmp_path):
 
 def test_equal_plan_answers_from_the_cache(model, tmp_path, monkeypatch):
     run = captured(model, tmp_path)
-    monkeypatch.setattr(capturing, "_run", lambda *_: pytest.fail("ran again"))
+    monkeypatch.setattr(capturing, "_finish", lambda *_: pytest.fail("ran again"))
     assert captured(model, tmp_path).run_id == run.run_id
 
 

@@ -63,8 +63,8 @@ def worked(*workers):
     return workers
 
 
-@pytest.mark.parametrize(("total", "sizes"), [(1, [1]), (8, [8]), (15, [8, 7]), (45, [8] * 5 + [5]), (600, [32] * 18 + [24])])
-def test_the_number_of_batches_alone_decides_the_shards(total, sizes):
+@pytest.mark.parametrize(("total", "sizes"), [(1, [1]), (32, [32]), (45, [32, 13]), (600, [32] * 18 + [24])])
+def test_shards_follow_each_other_and_leave_nothing_out(total, sizes):
     found = spans(total, 32)
     assert [end - first for first, end in found] == sizes
     assert [first for first, _ in found] == [0, *(end for _, end in found[:-1])] and found[-1][1] == total

@@ -148,7 +148,7 @@ def test_a_run_names_its_calibration_data_and_can_be_read_without_the_capture(lo
 
 def test_equal_plans_answer_from_the_cache(loaded, setting, monkeypatch):
     runs = evaluated(loaded, setting, "rtn@w4a4")
-    monkeypatch.setattr(evaluating, "_run", lambda *_: pytest.fail("ran again"))
+    monkeypatch.setattr(evaluating, "_finish", lambda *_: pytest.fail("ran again"))
     assert [run.run_id for run in evaluated(loaded, setting, "rtn@w4a4")] == [run.run_id for run in runs]
     assert evaluated(loaded, setting, control=False)[0].run_id == runs[0].run_id
 
