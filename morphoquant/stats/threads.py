@@ -7,7 +7,7 @@ import numba
 import numpy as np
 import torch
 
-from morphoquant.stats.kernel import LOADED, TILE_ROWS, WIDTH
+from morphoquant.stats.kernel import LOADED, TILE
 
 
 def use_threads() -> int:
@@ -28,7 +28,7 @@ def scratch(threads: int) -> np.ndarray:
 
 @functools.lru_cache(maxsize=8)
 def _scratch(threads: int, caller: int) -> np.ndarray:
-    return np.zeros((threads, LOADED, TILE_ROWS * WIDTH), np.float32)
+    return np.zeros((threads, LOADED, TILE), np.float32)
 
 
 @functools.cache
