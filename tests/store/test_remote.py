@@ -9,6 +9,7 @@ import pytest
 from fixtures.object_store import Asked, fresh, upload
 from store.test_run_store import finished, plan, tokens
 
+from morphoquant.cli import main
 from morphoquant.core.errors import MissingExtraError, StoreError, UnreachableError
 from morphoquant.store import ranges, remote
 from morphoquant.store.place import LOCAL, local_folder, place
@@ -151,3 +152,13 @@ def test_a_cache_copied_to_a_store_reads_the_same(small_runs):
     for run in (small_runs.capture, small_runs.searched):
         for name in run.header.tables:
             assert copy.open(run.run_id).table(name).equals(run.table(name))
+
+
+def test_the_command_line_takes_a_url_and_a_folder_for_the_rest(memory, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv(LOCAL, "elsewhere")
+    run_id = finished(memory)
+    assert main(["runs", "--cache", str(memory.cache), "--local", str(tmp_path)]) == 0
+    assert f"{run_id}  finished" in capsys.readouterr().out and local_folder(memory.cache) == tmp_path
+    assert main(["runs", "--delete", run_id, "--cache", str(memory.cache)]) == 0 and memory.entries() == []
+    assert main(["runs", "--cache", "nosuch://x/y"]) == 2
+    assert "StoreError: cannot open 'nosuch://x/y'" in capsys.readouterr().err
