@@ -5,6 +5,11 @@ from fixtures.answer_runs import AnswerRuns, build_answer_runs
 from fixtures.inside_runs import InsideRuns, build_inside_runs
 from fixtures.odd_runs import OddRuns, build_odd_runs
 from fixtures.small_runs import SmallRuns, build_small_runs
+from hypothesis import settings
+
+# How long an example takes depends on what else the machine does; what is measured is in benchmarks/.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")

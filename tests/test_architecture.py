@@ -20,6 +20,10 @@ FLOORS = {
 }
 # commands are the verbs of cli; __main__ is its door: one house on floor 5.
 NEIGHBOURS_ALLOWED = {("cli", "commands"), ("__main__", "cli")}
+# Packages that one part of ours alone may import.
+ONLY_IN = {"streamlit": "ui", "lmms_eval": "handover"}
+LOOKING = ("core", "store", "data", "queries", "figures", "views", "findings", "takeaway", "ui")
+HEAVY = ("torch", "transformers", "numba")
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -50,15 +54,9 @@ def test_imports_go_down_only(path):
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_streamlit_stands_only_in_ui(path):
-    uses = any(name.split(".")[0] == "streamlit" for name in imported_packages(path))
-    assert not uses or path.relative_to(PACKAGE).parts[0] == "ui"
-
-
-@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_lmms_eval_stands_only_in_handover(path):
-    uses = any(name.split(".")[0] == "lmms_eval" for name in imported_packages(path))
-    assert not uses or path.relative_to(PACKAGE).parts[0] == "handover"
+def test_a_package_for_one_part_stands_in_no_other(path):
+    uses = {name.split(".")[0] for name in imported_packages(path)} & set(ONLY_IN)
+    assert all(path.relative_to(PACKAGE).parts[0] == ONLY_IN[name] for name in uses), uses
 
 
 def test_no_relative_imports():
@@ -66,12 +64,16 @@ def test_no_relative_imports():
     assert relative == []
 
 
-@pytest.mark.parametrize("package", ["core", "store", "data", "queries", "figures", "views", "findings", "takeaway", "ui"])
-def test_looking_at_a_run_imports_no_torch(package):
-    modules = [
-        ".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for p in (PACKAGE / package).rglob("*.py")
-    ]
-    imports = "; ".join(f"import {module}" for module in modules)
-    code = f"{imports}; import sys; heavy = {{'torch', 'transformers', 'numba'}} & set(sys.modules); assert not heavy, heavy"
+def test_looking_at_a_run_imports_no_torch():
+    """One process imports all of it, module by module: the first that brings something heavy is named."""
+    paths = [path for package in LOOKING for path in sorted((PACKAGE / package).rglob("*.py"))]
+    modules = [".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in paths]
+    code = f"""
+import importlib, sys
+for module in {modules}:
+    importlib.import_module(module)
+    heavy = sorted(set({HEAVY}) & set(sys.modules))
+    assert not heavy, f"{{module}} imports {{heavy}}"
+"""
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from morphoquant.findings.absent_modality import absent_modality
+from morphoquant.findings.constant_channels import constant_channels
 from morphoquant.findings.few_tokens import LEAST_TOKENS, few_tokens
 from morphoquant.findings.finding import Severity
 from morphoquant.findings.not_finite import not_finite
@@ -93,3 +94,22 @@ def test_a_tower_of_one_modality_is_no_gap():
         {"layer": "v.x", "modality": "image", "component": "vision"},
     )
     assert unreached_inputs(made.evidence(inputs=rows)) == []
+
+
+@given(count=st.integers(0, 3))
+def test_one_channel_of_one_value_is_enough(count):
+    rows = made.inputs(
+        {"layer": "a.b", "modality": "image", "constant": count},
+        {"layer": "a.b", "modality": "image", "constant": 9, "position": "first"},
+        {"layer": "a.c", "modality": "special", "constant": 9},
+    )
+    found = constant_channels(made.evidence(inputs=rows))
+    told = [(one.numbers["channels"], one.numbers["inputs"], one.modality) for one in found]
+    assert told == [(count, 1, "image")] * (count > 0)
+
+
+def test_the_input_with_most_channels_of_one_value_is_named():
+    rows = made.inputs(*({"layer": f"a.{name}", "modality": "text", "constant": count} for name, count in (("b", 2), ("c", 5))))
+    (one,) = constant_channels(made.evidence(inputs=rows))
+    assert one.numbers == {"channels": 7, "inputs": 2, "most": 5, "layer": "a.c"} and "(5 of 64)" in one.sentence
+    assert "7 channels hold one value alone in all tokens of text, in 2 inputs, most in c (language)" in one.sentence

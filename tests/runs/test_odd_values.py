@@ -85,6 +85,8 @@ def test_values_that_are_not_finite_are_told_on_the_first_page(odd_runs):
     assert "NaN or infinite" in bad.sentence and bad.numbers["values"] >= 4
     fewest = {one.modality: one.numbers["fewest_tokens"] for one in told if one.rule == "few_tokens"}
     assert fewest["image"] == 1 and fewest["audio"] == 3
+    still = {one.modality: one.numbers["most"] for one in told if one.rule == "constant_channels"}
+    assert set(still) == {"text", "audio"} and still["text"] == 3, "constant, zero, denormal; nothing of a single token"
 
 
 @pytest.fixture(scope="module")

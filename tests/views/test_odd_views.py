@@ -33,7 +33,7 @@ SELECTIONS = {
 }
 
 
-@pytest.fixture(scope="module", params=["odd", "finite"])
+@pytest.fixture(scope="module", params=["odd", pytest.param("finite", marks=pytest.mark.slow)])
 def runs(request, odd_runs):
     """What `ask` puts to views, of a capture with NaN and infinite values or of one without."""
     capture = getattr(odd_runs, request.param)
