@@ -144,7 +144,7 @@ class Absmax(EachLinear):
         self.largest[name] = torch.maximum(self.largest.get(name, found), found)
 
 
-WATCHERS = (Bare, Floor, Absmax, Histogram, Capture)
+WATCHERS = (Floor, Absmax, Histogram, Capture)
 
 
 @numba.njit(parallel=True, nogil=True, cache=True)

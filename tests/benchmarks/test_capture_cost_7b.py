@@ -15,7 +15,8 @@ def test_every_way_of_recording_is_printed_beside_the_bare_forward(capsys, monke
     assert [table.split(":")[0] for table in tables] == ["float32", "bfloat16"]
     for table, bound in zip(tables, ("1.05", "1.35"), strict=True):
         lines = {line[:20].strip(): line[20:].split() for line in table.splitlines()}
-        assert lines["bare forward"][1:] == ["1.000", "1.000", "1.000"]
+        restless = lines["bare forward"]
+        assert restless[1] == "1.000" and float(restless[2]) <= 1 <= float(restless[3])
         for name in ("reading once", "absmax a channel", "HistogramObserver", "MorphoQuant capture"):
             assert float(lines[name][0]) > 0 and float(lines[name][4]) > 0 and lines[name][6].endswith("x")
         assert f"at most {bound}: " in table
