@@ -60,12 +60,13 @@ def setting(model, tmp_path_factory):
 @pytest.fixture(scope="module")
 def quantised(model, setting):
     store, capture = setting
+    return measured(model, store, capture, "rtn@w4a4-token")[0]
+
+
+def measured(model, store, capture, *texts):
     data = {"id": "tiny", "fingerprint": "x", "samples": 6}
-    texts = ("rtn@w4a4-token", "gptq@w4a8")
-    runs = morphoquant.quantize(
-        model, capture, batches(9, 6), pairs(*texts), store=store, identity=model_identity(model), data=data
-    )
-    return runs[0]
+    identity = model_identity(model)
+    return morphoquant.quantize(model, capture, batches(9, 6), pairs(*texts), store=store, identity=identity, data=data)
 
 
 def seen_by_expert(run, role):
@@ -148,6 +149,17 @@ def test_the_whole_model_runs_with_quantised_experts(model, setting):
         after = model(**batch).logits
     assert torch.equal(before, after) and not torch.allclose(before, inside, atol=1e-3)
     assert not any(isinstance(module, ExpertLinear) for module in model.modules())
+
+
+@pytest.mark.slow
+def test_methods_that_look_at_tokens_and_at_blocks_take_experts_too(model, setting):
+    store, capture = setting
+    texts = ("gptq@w4a8", "awq@w4a16", "smoothquant@w8a8", "quarot@w4a4", "morphoquant@w4a4", "omniquant@w4a8")
+    for run in measured(model, store, capture, *texts):
+        errors = run.frame("errors", where={"tap": "output"})
+        experts = errors[errors["layer"].map(expert_of).notna()]
+        assert set(experts["layer"]) <= seen_linears(capture) and len(set(experts["layer"])) > EXPERTS
+        assert (experts["error_sq"] > 0).any() and experts["error_sq"].notna().all()
 
 
 def test_a_run_of_another_model_is_refused_by_name(setting):
