@@ -1,23 +1,25 @@
 """What is disturbed: capture, quantise and evaluate of small random models, in many small shards."""
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from fixtures.pairs import pairs
+from fixtures.every_method import EVERY
+from fixtures.pairs import pair, pairs
+from fixtures.run_files import contents as contents  # those of this folder take it from here
 from fixtures.small_loaded import small_items, small_loaded
 from fixtures.tiny_omni import CONTROL, tiny_batches, tiny_model
 
 import morphoquant
 from morphoquant.core.progress import Progress, silent
-from morphoquant.runs import capture, evaluate, quantize
+from morphoquant.runs import capture, evaluate, inspection, quantize, sensitivity
 from morphoquant.runs.identity import model_identity
+from morphoquant.store.run import Run
 from morphoquant.store.run_store import RunStore
 
 # Samples or items of a shard; a process that works on more of them has fewer moments to fall at.
 SHARD = 2
-capture.SHARD = quantize.SHARD = evaluate.SHARD = SHARD
+capture.SHARD = quantize.SHARD = evaluate.SHARD = sensitivity.SHARD = SHARD
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Work:
 
     Attributes:
         prepare: makes in a cache folder what the verb needs.
-        act: does the verb in it; resumes what is there.
+        act: does the verb in it; resumes what is there. Of verbs that processes share, `together` with others.
     """
 
     prepare: Callable[[Path], None]
@@ -37,8 +39,8 @@ def captures() -> Work:
     """Five samples in three shards."""
     model, batches = tiny_model(), tiny_batches(5)
 
-    def act(cache: Path, progress: Progress = silent) -> None:
-        morphoquant.capture(model, batches, store=cache, control=CONTROL, keep_rows=8, progress=progress)
+    def act(cache: Path, progress: Progress = silent, together: bool = False) -> None:
+        morphoquant.capture(model, batches, store=cache, control=CONTROL, keep_rows=8, progress=progress, together=together)
 
     return Work(lambda cache: None, act)
 
@@ -51,11 +53,11 @@ def quantises(*texts: str) -> Work:
     def prepare(cache: Path) -> None:
         morphoquant.capture(model, tiny_batches(4), store=cache, control=CONTROL, keep_rows=8)
 
-    def act(cache: Path, progress: Progress = silent) -> None:
+    def act(cache: Path, progress: Progress = silent, together: bool = False) -> None:
         store, identity = RunStore(cache), model_identity(model)
-        (run,) = [store.open(one.run_id) for one in store.entries() if one.header and one.header.plan.kind == "capture"]
+        run = _captured(cache)
         options = {"store": store, "identity": identity, "data": data, "control": CONTROL, "progress": progress}
-        morphoquant.quantize(model, run, measured, wanted, **options)
+        morphoquant.quantize(model, run, measured, wanted, together=together, **options)
 
     return Work(prepare, act)
 
@@ -69,22 +71,43 @@ def evaluates() -> Work:
         options = {"identity": loaded.identity, "control": loaded.control, "keep_rows": 8}
         morphoquant.capture(loaded.model, batches, store=cache, **options)
 
-    def act(cache: Path, progress: Progress = silent) -> None:
+    def act(cache: Path, progress: Progress = silent, together: bool = False) -> None:
         store = RunStore(cache)
-        run = next(store.open(one.run_id) for one in store.entries() if one.header and one.header.plan.kind == "capture")
-        options = {"store": store, "captures": [run], "texts": [("one", "A passage to read.")], "progress": progress}
-        evaluate.evaluate(loaded, small_items(5), pairs("rtn@w4a4"), **options)
+        options = {"store": store, "captures": [_captured(cache)], "texts": [("one", "A passage to read.")], "progress": progress}
+        evaluate.evaluate(loaded, small_items(5), pairs("rtn@w4a4"), together=together, **options)
 
     return Work(prepare, act)
 
 
-WORKS = {"capture": captures, "quantize": quantises, "evaluate": evaluates}
+def ranks() -> Work:
+    """Two groups of layers and all, each quantised alone, asked five items in three shards."""
+    loaded = small_loaded()
+
+    def act(cache: Path, progress: Progress = silent) -> None:
+        method, spec = pair("rtn@w4a4")
+        options = {"store": RunStore(cache), "capture": _captured(cache), "scope": ["connector"], "progress": progress}
+        sensitivity.sensitivity(loaded, small_items(5), method, spec, **options)
+
+    return Work(evaluates().prepare, act)
 
 
-def contents(cache: Path) -> dict[str, str]:
-    """sha256 of every file of every run below a cache folder, but for headers, which hold times, and locks."""
-    return {
-        str(path.relative_to(cache)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted((cache / "runs").rglob("*"))
-        if path.is_file() and path.name not in ("run.json", ".lock")
-    }
+def looks() -> Work:
+    """Hidden states and attention of five samples, quantised by two methods."""
+    model, shown = tiny_model(), tiny_batches(5, seed=9)
+
+    def act(cache: Path, progress: Progress = silent) -> None:
+        wanted, data = pairs("rtn@w4a4", "morphoquant@w4a4"), {"id": "tiny", "fingerprint": "x", "samples": 5}
+        options = {"identity": model_identity(model), "data": data, "control": CONTROL, "progress": progress}
+        inspection.inspect(model, _captured(cache), shown, wanted, store=RunStore(cache), **options)
+
+    return Work(quantises().prepare, act)
+
+
+def _captured(cache: Path) -> Run:
+    store = RunStore(cache)
+    return next(store.open(one.run_id) for one in store.entries() if one.header and one.header.plan.kind == "capture")
+
+
+WORKS = {"capture": captures, "quantize": quantises, "evaluate": evaluates, "sensitivity": ranks, "inspect": looks}
+# What is done twice and compared.
+REPEATED = {**WORKS, "every method": lambda: quantises(*EVERY)}
