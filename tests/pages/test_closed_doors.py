@@ -27,6 +27,14 @@ from morphoquant.ui import jobs, launch
 
 ROOT = Path(__file__).parents[2]
 SECRET = "model-that-nobody-may-see"
+FOREIGN = "http://evil.example"
+# What a browser asks for a lasting connection with, over which all of a page goes.
+UPGRADE = {
+    "Upgrade": "websocket",
+    "Connection": "Upgrade",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+}
 OUTSIDE = ["../../secret", "..", "/etc", "secret/../../secret", "%2e%2e/secret", "..\\secret", "secret\0", "~"]
 
 
@@ -163,6 +171,7 @@ def test_the_server_answers_here_only_takes_no_upload_and_gives_no_file(cache, t
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
             connection.request(method, path, body, headers)
             answer = connection.getresponse()
+            assert answer.headers.get("Access-Control-Allow-Origin") not in ("*", FOREIGN), path
             return answer.status, answer.read()
 
         secret = (tmp_path / "secret" / "run.json").read_bytes()
@@ -173,3 +182,7 @@ def test_the_server_answers_here_only_takes_no_upload_and_gives_no_file(cache, t
         assert status in (400, 403, 404), "no session, and no token of ours"
         status, _ = asked("PUT", "/_stcore/upload_file/a/b", b"x" * 3_000_000)
         assert status in (400, 403, 404, 413)
+        assert asked("GET", "/_stcore/stream", Origin=address, **UPGRADE)[0] == 101, "a page of ours is let in"
+        assert asked("GET", "/_stcore/stream", Origin=FOREIGN, **UPGRADE)[0] == 403, "a page of another site is not"
+        for path in ("/", "/_stcore/health", "/_stcore/host-config"):
+            asked("GET", path, Origin=FOREIGN)
