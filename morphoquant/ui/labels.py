@@ -1,6 +1,7 @@
 """Names of runs and layers as menus show them: short, and never the same for two."""
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from morphoquant.core.allocation import own_fields, spec_in_words
 from morphoquant.core.layers import short_name
@@ -21,7 +22,9 @@ def title(header: RunHeader) -> str:
     """What a run is in a few words, without its neighbours."""
     plan = header.plan
     if plan.kind == "capture":
-        return f"{plan.model.get('id', 'model')}, {plan.data.get('samples', '?')} samples"
+        # Of a folder its name alone: a menu has no room for the way there.
+        model = str(plan.model.get("id", "model"))
+        return f"{Path(model).name if Path(model).is_absolute() else model}, {plan.data.get('samples', '?')} samples"
     if plan.kind == "evaluate" and plan.method is None:
         return "full precision"
     return f"{plan.method} {spec_in_words(plan)}"
