@@ -18,6 +18,9 @@ import numpy as np
 import pyarrow as pa
 
 from morphoquant.core.plan import RunPlan
+from morphoquant.queries.input_measures import measures_of
+from morphoquant.queries.input_use import use_of
+from morphoquant.runs.tables import summed_up
 from morphoquant.stats.bins import bin_edges, bin_of
 from morphoquant.store.run_store import RunStore
 from morphoquant.store.schema import TABLES
@@ -226,12 +229,14 @@ def build(cache: Path, layers: list[Linear], blocks: int) -> None:
     facts = {"note": "synthetic statistics on the names and widths of Qwen2.5-Omni-7B's thinker, for timing alone"}
     facts["shipped_groups"] = [linear.name for linear in kept]
     with store.writer(plan) as writer:
-        writer.finish({**shared, "channel_stats": statistics(groups), "histograms": histograms(kept)}, facts)
+        made = {**shared, "channel_stats": statistics(groups), "histograms": histograms(kept)}
+        writer.finish(summed_up(made, "channel_stats", "input_measures", measures_of), facts)
     for method, ratio in METHODS.items():
         fitted = replace(plan, kind="quantize", capture=plan.run_id, method=method, spec=f"w{BITS}a{BITS}")
         tables = {"errors": [errors(layers, ratio)], "grids": grids(groups, ratio), "grid_use": grid_use(groups, ratio)}
         with store.writer(fitted) as writer:
-            writer.finish({**shared, **tables}, {"note": facts["note"]})
+            made = summed_up({**shared, **tables}, "grid_use", "input_use", use_of)
+            writer.finish(made, {"note": facts["note"]})
 
 
 def _layers(layers: list[Linear]) -> pa.Table:

@@ -1,16 +1,20 @@
 """How fast the dashboard is: `PYTHONPATH=. python benchmarks/dashboard.py --cache cache`.
 
-Prints each number beside its budget: the first page, every page on its first visit and when it is come back to, the views of one
-layer, what-if of a layer and of the whole model, and the heaviest chart. Exit code 1 if one is over its budget. For the size of a
-7B model: `python benchmarks/big_cache.py FOLDER`, then `--cache FOLDER`.
+Prints each number beside its budget and whether it is kept: the first page, every page on its first visit and when it is come
+back to, the views of one layer, what-if of a layer and of the whole model, and every view's chart. Exit code 1 if one is over its
+budget. For the size of a 7B model: `python benchmarks/big_cache.py FOLDER`, then `--cache cache FOLDER` measures both, each in a
+process of its own.
 
 What is measured: Streamlit's AppTest, so the Python of a page (reading, computing, drawing, in this process), without network and
-browser. The first page includes the imports that a server makes at its first visitor. Beside each time stands the processor time
-that it took: where the two differ much, the machine was busy with something else.
+browser. The first page includes the imports that a server makes at its first visitor. Other pages come after what a server that
+`dashboard` started reads and draws while the first page is looked at (`ui/ahead.py`), which has its own line: who clicks before
+that is done waits for the page's own part of it. Beside each time stands the processor time that it took: where the two differ
+much, the machine was busy with something else, and `--processor` judges by it.
 """
 
 import argparse
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -39,15 +43,17 @@ class Line:
     busy: float | None = None
     unit: str = "s"
 
-    @property
-    def kept(self) -> bool:
-        """Whether it is within its budget."""
-        return self.allowed is None or self.measured <= self.allowed
+    def kept(self, processor: bool = False) -> bool:
+        """Whether it is within its budget; with `processor`, whether its processor time is, where that was taken."""
+        judged = self.busy if processor and self.busy is not None else self.measured
+        return self.allowed is None or judged <= self.allowed
 
-    def written(self) -> str:
+    def written(self, processor: bool = False) -> str:
         """The line of the report."""
         busy = f"(processor {self.busy:.2f})" if self.busy is not None else ""
-        budget = "" if self.allowed is None else f"budget {self.allowed:g} {self.unit}{'' if self.kept else ': OVER'}"
+        budget = (
+            "" if self.allowed is None else f"budget {self.allowed:g} {self.unit}: {'ok' if self.kept(processor) else 'OVER'}"
+        )
         return f"{self.what:58} {self.measured:7.2f} {self.unit:2} {busy:18} {budget}".rstrip()
 
 
@@ -68,7 +74,7 @@ def pages(cache: Path) -> list[Line]:
     lines = [timed("first page (Overview)", FIRST_PAGE, lambda: _whole(app.run()))[0]]
     from morphoquant.ui.ahead import load
 
-    lines.append(timed("engine, loaded ahead after the first page", None, lambda: load(cache))[0])
+    lines.append(timed("read, drawn and loaded ahead after the first page", None, lambda: load(cache))[0])
     names = [path.stem for path in sorted((ROOT / "pages").glob("*.py")) if path.stem != "overview"]
     for visit in ("first visit", "again"):
         for name in names:
@@ -118,7 +124,9 @@ def views(cache: Path) -> list[Line]:
         lines.append(line)
         sizes[name] = len(figure.to_json())
     heaviest = max(sizes, key=sizes.__getitem__)
-    return [*lines, Line(f"heaviest chart ({heaviest})", sizes[heaviest] / 1e6, CHART, unit="MB")]
+    over = [name for name in sizes if sizes[name] / 1e6 > CHART and name != heaviest]
+    charts = [(f"heaviest chart ({heaviest})", heaviest), *((f"chart {name}", name) for name in over)]
+    return [*lines, *(Line(words, sizes[name] / 1e6, CHART, unit="MB") for words, name in charts)]
 
 
 def what_if(cache: Path) -> list[Line]:
@@ -146,14 +154,24 @@ def what_if(cache: Path) -> list[Line]:
 def main(arguments: list[str] | None = None) -> int:
     """Measures and prints; the pages first, since imports belong to the first of them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--cache", type=Path, default=Path("cache"))
+    parser.add_argument("--cache", type=Path, nargs="+", default=[Path("cache")])
+    parser.add_argument("--processor", action="store_true", help="judge by processor time: others use the machine")
     args = parser.parse_args(arguments)
-    cache, lines = args.cache.resolve(), []
+    if len(args.cache) > 1:
+        more = ["--processor"] if args.processor else []
+        codes = []
+        for cache in args.cache:
+            print(f"{cache}:", flush=True)
+            codes.append(
+                subprocess.run([sys.executable, __file__, "--cache", str(cache.resolve()), *more], check=False).returncode
+            )
+        return max(map(abs, codes))
+    cache, lines = args.cache[0].resolve(), []
     for part in (pages, views, what_if):
         for line in part(cache):
-            print(line.written(), flush=True)
+            print(line.written(args.processor), flush=True)
             lines.append(line)
-    over = [line.what for line in lines if not line.kept]
+    over = [line.what for line in lines if not line.kept(args.processor)]
     print(f"over budget: {', '.join(over)}" if over else "all within budget")
     return int(bool(over))
 

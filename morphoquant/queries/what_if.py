@@ -1,5 +1,6 @@
 """What any setting would do to layer inputs, from histograms alone: mask, grids, searched clip ratios, errors by modality."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -114,19 +115,24 @@ def layer_sums(prediction: Prediction, selection: Selection, channel: int | None
     Returns:
         layer, modality, values, signal_sq, error_sq, clip_sq, clipped, bypassed; those present, in the order of the inputs.
     """
+    return sums_of(prediction.inputs, prediction.sums, selection, channel)
+
+
+def sums_of(inputs: WhatIfInputs, found: Sequence, selection: Selection, channel: int | None = None) -> pd.DataFrame:
+    """`layer_sums` of `quant.binned_rows.Sums` of each part of some inputs."""
     wanted = where(selection)
     positions = [POSITIONS.index(name) for name in wanted["position"]]
     modalities = [MODALITIES.index(name) for name in wanted.get("modality", MODALITIES)]
     names = ["values", "signal_sq", "error_sq", "clip_sq", "clipped", "bypassed"]
-    width, size = len(MODALITIES), len(prediction.inputs.layers) * len(MODALITIES)
+    width, size = len(MODALITIES), len(inputs.layers) * len(MODALITIES)
     total = np.zeros((len(names), size))
-    for part, sums in zip(prediction.inputs.parts, prediction.sums, strict=True):
+    for part, sums in zip(inputs.parts, found, strict=True):
         own = np.isin(part.position, positions) & np.isin(part.modality, modalities)
         own &= True if channel is None else part.rows.channel == channel
         key = (part.layer * width + part.modality)[own]
         total += [np.bincount(key, getattr(sums, name)[own], size) for name in names]
     filled = np.flatnonzero(total[0] > 0)
-    layer = prediction.inputs.layers["layer"].to_numpy()[filled // width]
+    layer = inputs.layers["layer"].to_numpy()[filled // width]
     modality = np.array([str(name) for name in MODALITIES])[filled % width]
     return pd.DataFrame(dict(layer=layer, modality=modality) | dict(zip(names, total[:, filled], strict=True)))
 
