@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+import psutil
 import torch
 
 from morphoquant.commands import asking, workload
@@ -114,6 +115,8 @@ def _checked(args, job: Job, bare: LoadedModel) -> Preflight:
         scope=parts_of(args.scope if job.scope is None else job.scope) if job.pairs else (),
         rows=rows,
         beside=beside,
+        # Processes of one machine each hold the model.
+        memory=psutil.virtual_memory().available // args.beside if args.together else None,
         device_memory=torch.cuda.mem_get_info(args.device)[0] if args.device.startswith("cuda") else None,
         budget=workload.budget(args),
         weight_bytes=4 if workload.dtype(args, job.captured) == DTYPES[0] else 2,
