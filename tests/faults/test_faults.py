@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 # One thread, and a pool that a forked process can use: what is forked inherits no lock that another thread held.
 QUIET = {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "NUMBA_THREADING_LAYER": "workqueue", "OMP_WAIT_POLICY": "PASSIVE"}
 # Moments of each verb, a hundred in all; a third of them where the suite must end in minutes.
-MOMENTS = {"capture": 34, "quantize": 33, "evaluate": 33}
+MOMENTS = {"capture": 32, "quantize": 31, "evaluate": 31, "sensitivity": 6}
 if not THOROUGH:
     MOMENTS = {verb: count // 3 for verb, count in MOMENTS.items()}
 
