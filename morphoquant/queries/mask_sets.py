@@ -3,6 +3,7 @@
 Source: A. Lex et al., "UpSet: Visualization of Intersecting Sets", IEEE TVCG 20(12), 2014.
 """
 
+import numpy as np
 import pandas as pd
 
 from morphoquant.core.errors import StoreError
@@ -47,11 +48,16 @@ def _of_inputs(run: Run, selection: Selection) -> tuple[list[str], list[str], in
     if not whole.any():
         raise StoreError(f"no layer input is reached by all of {', '.join(names)}: choose fewer modalities or another part.")
     masks = masks[whole]
-    pairs = [(row.layer, channel, row.modality) for row in masks.itertuples() for channel in masked_channels(row.channels)]
-    sets = pd.DataFrame(pairs, columns=["layer", "channel", "modality"]).groupby(["layer", "channel"])["modality"]
-    order = {name: place for place, name in enumerate(names)}
-    owners = sets.agg(lambda found: " ".join(sorted(found, key=order.__getitem__))).tolist()
-    return owners, names, masks["layer"].nunique()
+    # A bit a modality: the sum over an input's channel is the set of its modalities.
+    place = {layer: index for index, layer in enumerate(masks["layer"].unique())}
+    parts = [(place[row.layer], masked_channels(row.channels), 1 << names.index(row.modality)) for row in masks.itertuples()]
+    sizes = [len(channels) for _, channels, _ in parts]
+    layers, bits = (np.repeat([part[field] for part in parts], sizes) for field in (0, 2))
+    channels = np.concatenate([part[1] for part in parts])
+    _, index = np.unique(layers * (channels.max(initial=0) + 1) + channels, return_inverse=True)
+    sets = np.bincount(index, bits).astype(int)
+    said = {bit: " ".join(name for place, name in enumerate(names) if bit >> place & 1) for bit in np.unique(sets).tolist()}
+    return [said[bit] for bit in sets.tolist()], names, len(place)
 
 
 def _lasting(run: Run, selection: Selection) -> tuple[list[str], list[str], int]:

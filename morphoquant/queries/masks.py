@@ -57,10 +57,15 @@ def mask_overlap(run: Run, selection: Selection) -> pd.DataFrame:
     masks = outlier_masks(run, selection)
     names = list(dict.fromkeys(ordered(masks, selection)["modality"]))
     rows = []
-    for layer, part in masks.groupby("layer", sort=False):
-        sets = {row.modality: set(masked_channels(row.channels)) for row in part.itertuples()}
-        for one, other in combinations([name for name in names if name in sets], 2):
-            rows.append((layer, one, other, len(sets[one] & sets[other]), len(sets[one] | sets[other])))
+    sets: dict[str, dict[str, set[str]]] = {}
+    for layer, modality, text in zip(
+        masks["layer"].tolist(), masks["modality"].tolist(), masks["channels"].tolist(), strict=True
+    ):
+        sets.setdefault(layer, {})[modality] = set(text.split())
+    for layer, own in sets.items():
+        for one, other in combinations([name for name in names if name in own], 2):
+            both = len(own[one] & own[other])
+            rows.append((layer, one, other, both, len(own[one]) + len(own[other]) - both))
     if not rows:
         raise StoreError("the overlap needs two modalities in one layer: include more modalities or another component.")
     frame = pd.DataFrame(rows, columns=["layer", "modality", "other", "both", "either"])
