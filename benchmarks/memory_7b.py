@@ -65,7 +65,8 @@ def _summary(peaks: dict[tuple[str, str], dict[int, float]], memory: str) -> int
     for (verb, budget), found in peaks.items():
         first, last = min(found), max(found)
         line = f"{verb:10} {budget:10} {found[last] / GB:6.2f} GB with {last} blocks"
-        if last > first:
+        # A budget is what the peak grows up to, not by a block.
+        if last > first and budget != memory:
             more = (found[last] - found[first]) / (last - first)
             line += f", {more / GB:+.2f} GB a block, {(found[last] + (BLOCKS - last) * more) / GB:.1f} GB with {BLOCKS}"
         print(line)
