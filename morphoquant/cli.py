@@ -65,7 +65,7 @@ def main(argv: list[str] | None = None) -> int:
     # Read when torch is imported, later: on a machine shared with others, spinning threads cost everybody many times more.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     args = parser().parse_args(argv)
-    if args.local:
+    if getattr(args, "local", None):  # a verb that touches no run has no such word
         os.environ[LOCAL] = str(args.local)  # for all that is started from here, too
     rank = ranks.this_one()
     args.progress, status = progress.chosen(rank.number == 0)
