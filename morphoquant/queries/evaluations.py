@@ -1,7 +1,7 @@
 """Evaluate runs: which may stand side by side, the full-precision run that they are held against, and their names."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from morphoquant.core.errors import CompareError, StoreError, UnknownNameError
 from morphoquant.core.plan import RunPlan
@@ -206,7 +206,7 @@ def scope_of(plan: RunPlan) -> str:
 def _flat(plan: RunPlan) -> dict:
     """The plan's fields; those of its dictionaries (but the method's own) by "name.key"."""
     flat = {}
-    for name, value in asdict(plan).items():
+    for name, value in vars(plan).items():  # asdict would copy all of it, once for each pair of runs
         if isinstance(value, dict) and name != "fields":
             flat |= {f"{name}.{key}": inner for key, inner in value.items()}
         else:
