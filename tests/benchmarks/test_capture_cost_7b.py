@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 TINY = ["--hidden", "224", "--intermediate", "96", "--tokens", "40", "--rounds", "1", "--threads", "1"]
 
 
+@pytest.mark.slow
 def test_every_way_of_recording_is_printed_beside_the_bare_forward(capsys, monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     from capture_cost_7b import main

@@ -79,6 +79,7 @@ def test_talks_with_pictures_beside_them_are_read(folder):
     assert [part.modality for part in sample.parts] == ["image", "text"] and sample.answer == "Grey."
 
 
+@pytest.mark.slow  # waits for a hub that may not answer
 def test_sets_that_are_not_there_are_one_sentence(folder):
     for name, says in (("nobody/nothing", "cannot be read"), (f"{folder / 'set'}:none", "cannot be read")):
         with pytest.raises(BatchError, match=says) as told:

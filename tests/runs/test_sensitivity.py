@@ -47,7 +47,7 @@ def frame(run):
     return run.frame("sensitivity").fillna({"group": "all"}).set_index(KEYS).sort_index()
 
 
-@pytest.mark.parametrize("scope", [("language",), SCOPE])
+@pytest.mark.parametrize("scope", [("language",), pytest.param(SCOPE, marks=pytest.mark.slow)])
 def test_each_group_is_what_it_does_alone(loaded, setting, scope):
     """Against plain forwards, without anything kept."""
     found = frame(measured(loaded, setting, scope=scope))

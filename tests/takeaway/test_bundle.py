@@ -147,7 +147,7 @@ def test_the_command_in_the_note_makes_the_same_table_again(
 
 
 @pytest.mark.skipif(not shutil.which("pdflatex"), reason="pdflatex is not installed")
-@pytest.mark.parametrize("kind", ["runs", "answers", "inside"])
+@pytest.mark.parametrize("kind", [pytest.param("runs", marks=pytest.mark.slow), "answers", "inside"])
 def test_the_latex_file_compiles_with_every_figure_and_table(small_runs, answer_runs, inside_runs, kind, tmp_path):
     kinds = {"answers": ("evaluate", "sensitivity"), "inside": ("inspect",)}
     told = [name for some in kinds.values() for name in some]
