@@ -41,11 +41,18 @@ def codes_used(run: Run, capture: Run, selection: Selection, layer: str) -> pd.D
     if not table.num_rows:
         raise StoreError(f"run {capture.run_id!r} keeps no histogram of {group!r} for this selection: choose another layer.")
     grids = channel_grids(in_own_channels(run), layer).set_index("channel")
-    frame = occupied_codes(table, grids)
-    # nunique skips the null code of bypassed values, so that a channel that bypasses whole uses 0 codes.
-    counted = frame.groupby(["modality", "channel"], sort=True)["code"].nunique().rename("used").reset_index()
-    width = (grids["code_high"] - grids["code_low"] + 1).rename("available")
-    counted = counted.merge(width, left_on="channel", right_index=True).sort_values("channel")
+    row, code = bin_codes(table, grids)
+    names = table["modality"].combine_chunks()
+    pairs, pair = np.unique(
+        np.stack([names.indices.to_numpy(), table["channel"].to_numpy()]).astype(np.int64), axis=1, return_inverse=True
+    )
+    low, high = _codes(grids)
+    taken = np.zeros((pairs.shape[1], high - low + 1), bool)
+    some = ~np.isnan(code)
+    # A channel that bypasses whole uses 0 codes.
+    taken[pair.reshape(-1)[row[some]], code[some].astype(np.int64) - low] = True
+    found = dict(modality=names.dictionary.to_numpy(zero_copy_only=False)[pairs[0]], channel=pairs[1], used=taken.sum(axis=1))
+    counted = pd.DataFrame(found).assign(available=high - low + 1).sort_values("channel")
     counted.insert(0, "layer", group)
     return ordered(counted, selection)
 
@@ -60,23 +67,32 @@ def occupied_codes(table: pa.Table, grids: pd.DataFrame) -> pd.DataFrame:
     Returns:
         One row for each (modality, channel, bin): modality, channel, code (null where the values bypass), values.
     """
+    row, code = bin_codes(table, grids)
+    modality, channel = table["modality"].cast(pa.string()).to_numpy()[row], table["channel"].to_numpy()[row]
+    values = table["counts"].combine_chunks().flatten().to_numpy().astype(np.int64)
+    return pd.DataFrame(dict(modality=modality, channel=channel, code=code, values=values))
+
+
+def bin_codes(table: pa.Table, grids: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """The code of each of E occupied bins; arguments as `occupied_codes`.
+
+    Returns:
+        Row of `table` that the bin belongs to, int64 [E]; code of the bin's centre, float64 [E], NaN where the values bypass.
+    """
     import torch
 
     from morphoquant.quant.grid import UniformGrid
 
     lists = table["bins"].combine_chunks()
-    lengths = lists.value_lengths().to_numpy()
-    channel = np.repeat(table["channel"].to_numpy(), lengths)
-    modality = np.repeat(table["modality"].cast(pa.string()).to_numpy(), lengths)
+    row = np.repeat(np.arange(table.num_rows), lists.value_lengths().to_numpy())
     centre = bin_edges().mean(axis=1)[lists.flatten().to_numpy()]
-    own = grids.loc[channel]
-    kept = ~(own["masked"].to_numpy() & (np.abs(centre) > own["bypass_limit"].fillna(np.inf).to_numpy()))
-    levels = UniformGrid(
-        torch.tensor(own["step"].to_numpy()),
-        torch.tensor(own["zero_point"].to_numpy()),
-        int(grids["code_low"].iloc[0]),
-        int(grids["code_high"].iloc[0]),
-    )
-    codes = levels.codes(torch.tensor(centre)).numpy()
-    values = table["counts"].combine_chunks().flatten().to_numpy().astype(np.int64)
-    return pd.DataFrame(dict(modality=modality, channel=channel, code=np.where(kept, codes, np.nan), values=values))
+    place = grids.index.get_indexer(table["channel"].to_numpy())[row]
+    step, zero_point = (torch.from_numpy(grids[name].to_numpy(np.float64)[place]) for name in ("step", "zero_point"))
+    codes = UniformGrid(step, zero_point, *_codes(grids)).codes(torch.from_numpy(centre)).numpy()
+    limit = np.where(grids["masked"].to_numpy(bool), grids["bypass_limit"].fillna(np.inf).to_numpy(np.float64), np.inf)
+    return row, np.where(np.abs(centre) > limit[place], np.nan, codes)
+
+
+def _codes(grids: pd.DataFrame) -> tuple[int, int]:
+    """Smallest and largest code; the channels of one input share them."""
+    return int(grids["code_low"].iat[0]), int(grids["code_high"].iat[0])
