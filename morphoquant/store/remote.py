@@ -104,15 +104,19 @@ class Objects:
         with self._telling(key):
             return self.fs.cat_file(self._path(key), start=0)
 
+    def _existing(self, key: str) -> dict[str, Any]:
+        info = self.info(key)
+        if info is None:
+            raise FileNotFoundError(f"{self.url}/{key}")
+        return info
+
     def kept(self, key: str) -> bytes:
         """A small object as it was listed; fetched once for each of its versions.
 
         Raises:
             FileNotFoundError: there is none.
         """
-        info = self.info(key)
-        if info is None:
-            raise FileNotFoundError(f"{self.url}/{key}")
+        info = self._existing(key)
         version = _version(info)
         if self._kept.get(key, ("",))[0] != version:
             self._kept[key] = version, self.read(key) if info["size"] else b""  # of nothing no range can be asked
@@ -124,9 +128,7 @@ class Objects:
         Raises:
             FileNotFoundError: there is none.
         """
-        info = self.info(key)
-        if info is None:
-            raise FileNotFoundError(f"{self.url}/{key}")
+        info = self._existing(key)
 
         def fetch(first: int, end: int) -> bytes:
             if info["size"] <= WHOLE:
