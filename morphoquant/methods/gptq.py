@@ -8,7 +8,7 @@ from torch import Tensor
 from morphoquant.core.errors import SpecError
 from morphoquant.core.spec import QuantSpec
 from morphoquant.methods.base import METHODS, GroupFit, GroupInputs, Need
-from morphoquant.methods.gptq_rounding import Rounding, rounded_by_hessian
+from morphoquant.methods.gptq_rounding import Carrying, Rounding, carried
 from morphoquant.methods.parts import Part
 from morphoquant.methods.plain import PlainMethod, require_least, require_range
 from morphoquant.methods.rows import search_rows
@@ -60,6 +60,10 @@ class GPTQ(PlainMethod):
                 "choose integer weights, or use rtn."
             )
 
+    def matrices(self, role: str) -> int:
+        """The Hessian, which becomes its factor."""
+        return 1
+
     @one_thread()
     def fit(self, inputs: GroupInputs, spec: QuantSpec, survey: object | None = None) -> GroupFit:
         self.check(spec)
@@ -68,21 +72,24 @@ class GPTQ(PlainMethod):
         if not spec.quantises_weights or not len(x):
             return nearest
         rows = (x * root).double()
-        hessian = 2 * rows.T @ rows
         how = Rounding(spec.w_bits, spec.w_group, self.damping, self.act_order)
-        weights = {}
+        carrying, weights = Carrying.over(rows, how), {}
         for layer, w in inputs.weights.items():
             w = w.detach()
-            found = rounded_by_hessian(w.cpu(), hessian, how).to(w.device)
-            better = quadratic_error(found - w, hessian) < quadratic_error(nearest.weights[layer] - w, hessian)
+            found = carried(w.cpu(), carrying, how).to(w.device)
+            better = quadratic_error(found - w, rows) < quadratic_error(nearest.weights[layer] - w, rows)
             weights[layer] = torch.where(better[:, None], found, nearest.weights[layer])
         return replace(nearest, weights=weights)
 
 
-def quadratic_error(off: Tensor, hessian: Tensor) -> Tensor:
-    """Squared error of each output channel over the sample, up to a factor: diag(D H D^T) [out], for an error D [out, K]."""
-    wide = off.double()
-    return ((wide @ hessian.to(wide.device)) * wide).sum(1)
+def quadratic_error(off: Tensor, rows: Tensor) -> Tensor:
+    """|X d|^2 of the error d of each output channel, [out], float64.
+
+    Args:
+        off: errors [out, K].
+        rows: scaled by the root of their share, float64 [n, K].
+    """
+    return (off.double() @ rows.to(off.device).T).square_().sum(1)
 
 
 METHODS.add("gptq", GPTQ)

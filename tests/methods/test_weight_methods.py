@@ -1,5 +1,7 @@
 """GPTQ, LLM.int8(), ZeroQuant, Atom and EasyQuant: what theory promises of each."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,7 @@ from morphoquant.core.errors import SpecError
 from morphoquant.core.spec import QuantSpec
 from morphoquant.methods.easyquant import CosineSearch
 from morphoquant.methods.gptq import quadratic_error
-from morphoquant.methods.gptq_rounding import Rounding, rounded_by_hessian
+from morphoquant.methods.gptq_rounding import Carrying, Rounding, carried
 from morphoquant.methods.options import parse_method
 from morphoquant.methods.rows import search_rows
 from morphoquant.quant.activation import TokenQuantizer
@@ -41,8 +43,8 @@ def correlated(seed, rows=300, channels=32):
 @settings(max_examples=25, deadline=None)
 def test_gptq_identity_hessian_is_rtn(seed, bits, size, act_order, scale):
     w = torch.randn(7, 48, generator=torch.Generator().manual_seed(seed))
-    hessian = scale * torch.eye(48, dtype=torch.float64)
-    found = rounded_by_hessian(w, hessian, Rounding(bits, size, 0.01, act_order))
+    rows, how = (scale / 2) ** 0.5 * torch.eye(48, dtype=torch.float64), Rounding(bits, size, 0.01, act_order)
+    found = carried(w, Carrying.over(rows, how), how)
     assert torch.equal(found, quantize_weight(w, bits, group=size))
 
 
@@ -58,7 +60,7 @@ def test_gptq_is_not_worse_than_rtn_on_its_calibration_data(seed, spec, text):
     rows = (x * root).double()
     found, nearest = fit(text, inputs, spec), fit("rtn", inputs, spec)
     for layer, w in inputs.weights.items():
-        errors = [quadratic_error(one.weights[layer] - w, rows.T @ rows) for one in (found, nearest)]
+        errors = [quadratic_error(one.weights[layer] - w, rows) for one in (found, nearest)]
         assert bool((errors[0] <= errors[1] * (1 + 1e-9)).all())
 
 
@@ -80,7 +82,8 @@ def test_gptq_crosses_blocks_and_takes_the_columns_in_their_order():
     torch.manual_seed(0)
     w, x = torch.randn(3, 150, dtype=torch.float64), torch.randn(400, 150, dtype=torch.float64) @ torch.randn(150, 150).double()
     hessian = 2 * x.T @ x / 400
-    found = rounded_by_hessian(w, hessian, Rounding(4, None, 0.01, False))
+    how = Rounding(4, None, 0.01, False)
+    found = carried(w, Carrying.over(x / 20, how), how)
     inverse = torch.linalg.inv(hessian + 0.01 * hessian.diagonal().mean() * torch.eye(150, dtype=torch.float64))
     step = w.abs().amax(1, keepdim=True) / 7
     left, wanted = w.clone(), torch.empty_like(w)
@@ -198,3 +201,19 @@ def test_easyquant_gains_on_heavy_tails_and_changes_nothing_without_a_search():
     assert search.score(fit("easyquant", inputs, "w3a3-token")) > search.score(fit("rtn", inputs, "w3a3-token")) + 0.005
     start, nearest = fit("easyquant:ratios=1", inputs, "w4a4"), fit("rtn", inputs, "w4a4")
     assert all(torch.equal(start.weights[layer], nearest.weights[layer]) for layer in start.weights)
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the system does not count a process's peak anew")
+def test_gptq_holds_one_square_matrix_of_its_input():
+    """Of wide inputs, where one takes gigabytes: it is factored, inverted and factored again where it stands."""
+    rows = torch.randn(64, 2304, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    before = held("VmRSS")
+    carrying = Carrying.over(rows, Rounding(4, None, 0.01, False))
+    grown = (held("VmHWM") - before) / carrying.factor.nbytes
+    assert 0.9 < grown < 1.9
+
+
+def held(which: str) -> int:
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(1024 * int(line.split()[1]) for line in lines if line.startswith(which))
