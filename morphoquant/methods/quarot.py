@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from morphoquant.core.errors import SpecError
 from morphoquant.core.spec import QuantSpec
 from morphoquant.methods.base import METHODS, GroupInputs, Need
+from morphoquant.methods.parts import Part
 from morphoquant.methods.plain import BasisMethod, require_least, require_range
 from morphoquant.methods.rtn import RTN
 from morphoquant.quant.rotation import random_rotation
@@ -50,6 +51,11 @@ class QuaRot(BasisMethod):
             raise SpecError(
                 f"quarot cannot honour {str(spec)!r} with clip, which places integer grids: leave it out, or use rtn."
             )
+
+    @property
+    def finds(self) -> frozenset[Part]:
+        """The rotation, and with a clip the activation bounds, which a combination would otherwise round without it."""
+        return frozenset({Part.TRANSFORM} if self.clip == 1 else {Part.TRANSFORM, Part.ACTIVATION})
 
     @property
     def nearest(self) -> RTN:

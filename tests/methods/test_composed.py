@@ -66,6 +66,15 @@ def test_one_range_a_channel_does_not_feel_a_scale_of_channels(inputs):
     assert errors[0] == pytest.approx(errors[1], rel=1e-3)
 
 
+def test_a_clip_of_the_rotated_input_is_not_lost(inputs):
+    """With it the rotation finds bounds too: weights of another method leave them, and a second method may not find others."""
+    token = QuantSpec.parse("w4a4-token")
+    found, alone = (fit(text, inputs, token) for text in ("quarot:clip=0.9+gptq", "quarot:clip=0.9"))
+    assert found.activation == alone.activation and found.activation.clip == 0.9
+    with pytest.raises(SpecError, match="both quarot and mdqfo find activation bounds"):
+        parse_method("quarot:clip=0.9+mdqfo")
+
+
 def test_extra_weight_bits_are_those_of_the_weights_in_use(inputs):
     token = QuantSpec.parse("w4a4-token")
     found, alone = (fit(text, inputs, token) for text in ("quarot+zeroquant:group=16+rtn:clip=0.9", "zeroquant:group=16"))
