@@ -119,6 +119,7 @@ def _checked(args, job: Job, bare: LoadedModel) -> Preflight:
         memory=psutil.virtual_memory().available // args.beside if args.together else None,
         device_memory=torch.cuda.mem_get_info(args.device)[0] if args.device.startswith("cuda") else None,
         budget=workload.budget(args),
+        methods=[method for method, _ in job.pairs] if hasattr(args, "memory") else None,
         weight_bytes=4 if workload.dtype(args, job.captured) == DTYPES[0] else 2,
     )
 

@@ -71,6 +71,10 @@ class Composed:
         """What any of the methods finds."""
         return frozenset().union(*(parts_found(method) for method in self.methods))
 
+    def matrices(self, role: str) -> int:
+        """The most that one of the methods holds."""
+        return max(method.matrices(role) if hasattr(method, "matrices") else 0 for method in self.methods)
+
     def options(self) -> dict[str, Any]:
         """The options of each method, its name and a dot before them."""
         return {f"{method.name}.{key}": value for method in self.methods for key, value in method.options().items()}

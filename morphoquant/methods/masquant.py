@@ -66,6 +66,10 @@ class MASQuant(PlainMethod):
         """Statistics by modality, and rows for branches and search."""
         return frozenset({Need.MODALITIES, Need.SAMPLE} if self.rank or self.search else {Need.MODALITIES})
 
+    def matrices(self, role: str) -> int:
+        """Of a branch: second moments, their eigenvectors with what finding them takes, and the whitening and its inverse."""
+        return 6 if self.rank else 0
+
     @one_thread()
     def fit(self, inputs: GroupInputs, spec: QuantSpec, survey: object | None = None) -> GroupFit:
         """Fits the rows of each modality as if there were no other, then puts branches in place of all weights but one."""

@@ -66,6 +66,10 @@ class SpinQuant(BasisMethod):
         require_least(self, 0, "seed", "steps")
         require_least(self, 1, "rows")
 
+    def matrices(self, role: str) -> int:
+        """Of a step: three rotations, the gradient and its product, and the equations with their solution."""
+        return 0 if role in _ONLINE else 8
+
     def transform(self, inputs: GroupInputs, spec: QuantSpec) -> Transform:
         start = QuaRot(self.seed).transform(inputs, spec)
         x, root = search_rows(inputs.sample, self.rows)

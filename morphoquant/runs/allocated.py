@@ -31,6 +31,9 @@ class Allocated:
     def needs(self) -> frozenset[Need]:
         return self.method.needs
 
+    def matrices(self, role: str) -> int:
+        return self.method.matrices(role) if hasattr(self.method, "matrices") else 0
+
     def options(self) -> dict[str, Any]:
         """Those of the method; the specs only where there are any, so that without them the plan is the method's own."""
         return {**self.method.options(), **({SPECS: dict(self.specs)} if self.specs else {})}

@@ -7,7 +7,7 @@ from morphoquant.core.errors import ModelError
 from morphoquant.quant.residence import is_offloaded
 
 # Share of a budget that is left for activations and for what libraries take.
-_LEFT = 0.1
+LEFT = 0.1
 
 
 def room(memory: int, model: nn.Module) -> int:
@@ -22,11 +22,11 @@ def room(memory: int, model: nn.Module) -> int:
     """
     held = psutil.Process().memory_info().rss
     passing = max(one.numel() * 4 for one in model.parameters()) if is_offloaded(model) else 0
-    left = memory - int(_LEFT * memory) - held - passing
+    left = memory - int(LEFT * memory) - held - passing
     if left <= 0:
         raise ModelError(
             f"the memory budget of {memory / 1e9:.2f} GB leaves nothing to work with: the model as it is loaded takes "
             f"{held / 1e9:.2f} GB with all else, and its largest weight {passing / 1e9:.2f} GB while it is read; give at least "
-            f"{(held + passing) / (1 - 2 * _LEFT) / 1e9:.1f} GB."
+            f"{(held + passing) / (1 - 2 * LEFT) / 1e9:.1f} GB."
         )
     return left

@@ -1,6 +1,6 @@
 """Bytes that statistics, caches and recorded states will take, from a model's shapes; bounds from above, and close ones."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -91,16 +91,14 @@ def slots_of(name: str, part: Component, modalities: Collection[Modality]) -> in
     return 2 * len(media & _SEEN.get(part, said))
 
 
-def inputs_of(widths: Mapping[str, tuple[int, int]]) -> Iterator[str]:
-    """The first linear of each input."""
-    seen = set()
+def inputs_of(widths: Mapping[str, tuple[int, int]]) -> dict[str, list[str]]:
+    """The linears of each input, by the first of them."""
+    found: dict[tuple, list[str]] = {}
     for name, (channels, _) in widths.items():
         role = role_of(name)
         shared = next((names for names in _SHARED if role in names), (name,))
-        key = name.removesuffix(role), shared, channels
-        if key not in seen:
-            seen.add(key)
-            yield name
+        found.setdefault((name.removesuffix(role), shared, channels), []).append(name)
+    return {names[0]: names for names in found.values()}
 
 
 def in_units(size: int) -> str:

@@ -12,8 +12,8 @@ A model of shapes alone is enough (`models.load.load(weights=False)`). Predictio
     disk         the statistics once for each shard of samples, before compression
     device       on a device other than the CPU: all but the statistics, and its counters of the histograms
 
-Under a memory budget (`runs.budget`) no more than that is taken: weights are left on the disk, and inputs are counted and groups
-fitted a few at a time. The figures are then those of a run without it.
+Under a memory budget (`runs.budget`) no more than that is taken, or than is held whole in any case (`runs.least`): weights are
+left on the disk, and inputs are counted and groups fitted a few at a time. The figures are then those of a run without it.
 
 The inputs of q, k, v and of gate, up are one; linears of other names count alone, though they may turn out to share an input.
 """
@@ -31,7 +31,9 @@ from morphoquant.core.layers import Component
 from morphoquant.core.modality import CONTENT, Modality
 from morphoquant.core.spec import QuantSpec
 from morphoquant.hooks.components import components
+from morphoquant.methods.base import Method
 from morphoquant.runs.capture import SHARD
+from morphoquant.runs.least import Fitted, held_whole, least_budget, matrices_of
 from morphoquant.runs.predicted_sizes import channels_of, fine_bytes, in_units, slots_of, statistics_bytes, waiting_bytes
 from morphoquant.stats.bins import BIN_COUNT
 
@@ -75,6 +77,7 @@ class Preflight:
         problems: errors of one sentence each; any of them stops the work.
         warnings: one sentence each.
         budget: bytes that the process may take, absent for no bound.
+        least: bytes that a budget must have; 0 where the verb takes none.
     """
 
     weights: int
@@ -90,12 +93,13 @@ class Preflight:
     problems: tuple[MorphoQuantError, ...]
     warnings: tuple[str, ...]
     budget: int | None = None
+    least: int = 0
 
     @property
     def needed(self) -> int:
         """Bytes of memory at once: statistics are gone before methods are fitted."""
         whole = self.weights + self.activation + max(self.statistics, self.quantised + sum(self.beside.values()))
-        return whole if self.budget is None else min(whole, self.budget)
+        return whole if self.budget is None else min(whole, max(self.budget, self.least))
 
     @property
     def needed_on_device(self) -> int:
@@ -126,6 +130,8 @@ class Preflight:
         told = [f"{name:20}{in_units(value):>12}" for name, value in self.parts.items()]
         if self.budget is not None:
             told.append(f"{'memory budget':20}{in_units(self.budget):>12}")
+        if self.least:
+            told.append(f"{'least budget':20}{in_units(self.least):>12}")
         told.append(f"{'memory at most':20}{in_units(self.needed):>12} of {in_units(self.memory)} available")
         if self.device_memory is not None:
             told.append(f"{'device at most':20}{in_units(self.needed_on_device):>12} of {in_units(self.device_memory)} free")
@@ -150,6 +156,7 @@ def preflight(
     disk_free: int | None = None,
     device_memory: int | None = None,
     budget: int | None = None,
+    methods: Sequence[Method] | None = None,
     weight_bytes: int = 4,
 ) -> Preflight:
     """Predicts what capturing `data`, quantising at `specs` and asking questions needs.
@@ -170,6 +177,7 @@ def preflight(
         disk_free: bytes; absent: what the system says of `cache`.
         device_memory: bytes free on the device that the model runs on; absent for the CPU.
         budget: bytes that the process may take, absent for no bound.
+        methods: that are fitted, where the verb takes a budget; absent where it takes none.
         weight_bytes: of each of the model's weights.
     """
     parts = components(model)
@@ -181,10 +189,16 @@ def preflight(
     waits = 0 if keep_rows is None else waiting_bytes(widths, runs) + fine_bytes(widths, parts, data.modalities)
     widest = {part: max((max(widths[name]) for name in linears if parts[name] is part), default=0) for part in _BODY}
     quantised = {name: linears[name] for name in linears if name in runs and parts[name] in scope}
+    activation = 4 * max(data.tokens * max(widest.values()), rows * data.asked * widest[Component.LANGUAGE])
+    least = 0
+    if methods is not None:
+        fitted = Fitted(list(quantised), min(len(specs), at_once or len(specs)), matrices_of(methods))
+        largest = max(parameter.numel() for parameter in model.parameters())
+        least = least_budget(held_whole(widths, parts, largest, data.modalities, keep_rows, fitted), activation)
     found = Preflight(
         weights=weight_bytes * sum(parameter.numel() for parameter in model.parameters()) if meta else 0,
         statistics=held + waits,
-        activation=4 * max(data.tokens * max(widest.values()), rows * data.asked * widest[Component.LANGUAGE]),
+        activation=activation,
         quantised=4 * min(len(specs), at_once or len(specs)) * sum(module.weight.numel() for module in quantised.values()),
         beside=dict(beside or {}),
         memory=psutil.virtual_memory().available if memory is None else memory,
@@ -195,6 +209,7 @@ def preflight(
         problems=(),
         warnings=tuple(_absent(data, takes)) if keep_rows is not None else (),
         budget=budget,
+        least=least,
     )
     problems = [*_undivided(quantised, specs), *_scarce(found, keep_rows)]
     return replace(found, problems=tuple(problems))
@@ -222,8 +237,15 @@ def _undivided(linears: Mapping[str, nn.Linear], specs: Iterable[QuantSpec]) -> 
 
 
 def _scarce(found: Preflight, keep_rows: int | None) -> Iterator[ModelError]:
+    if found.budget is not None and found.budget < min(found.least, replace(found, budget=None).needed):
+        yield ModelError(
+            f"a memory budget of {in_units(found.budget)} is too little: a layer or block at a time may need "
+            f"{in_units(found.least)}; give at least that, or go on all the same with --no-preflight."
+        )
     if found.needed > found.memory:
-        hint = f"lower --keep-rows from {keep_rows}, " if keep_rows and found.statistics >= found.quantised else ""
+        hint = f"bound it with --memory, which takes {in_units(found.least)} or more, " if found.least else ""
+        hint = hint if found.budget is None and found.least < found.memory else ""
+        hint += f"lower --keep-rows from {keep_rows}, " if keep_rows and found.statistics >= found.quantised else ""
         hint = hint or "give fewer methods at once, "
         yield ModelError(
             f"{in_units(found.needed)} of memory may be needed ({_told(found.parts)}) and {in_units(found.memory)} are "

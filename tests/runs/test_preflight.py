@@ -1,6 +1,7 @@
 """The preflight: predictions against what is measured, and what stands in the way, named."""
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from fixtures.saved_models import save_llava
@@ -14,10 +15,12 @@ from morphoquant.core.spec import QuantSpec
 from morphoquant.hooks.collector import Collector
 from morphoquant.hooks.components import components
 from morphoquant.hooks.modality_hooks import ModalityHooks
+from morphoquant.methods.options import parse_method
 from morphoquant.models.load import load
 from morphoquant.runs.capture import SHARD, capture
 from morphoquant.runs.eager import eager_attention, watching_attention
 from morphoquant.runs.full_pass import FullPass, Labels
+from morphoquant.runs.least import Fitted, held_whole, least_budget, matrices_of
 from morphoquant.runs.predicted_sizes import (
     cache_bytes,
     fine_bytes,
@@ -227,3 +230,37 @@ def test_methods_are_held_at_once_or_some_at_a_time(small, tmp_path):
     every, some = (found(small, tmp_path, specs=specs, scope=scope, at_once=count) for count in (None, 2))
     assert every.quantised == 3 * some.quantised > 0
     assert found(small, tmp_path, captures=5).disk == 5 * found(small, tmp_path).disk
+
+
+def test_a_budget_that_holds_no_block_is_refused_with_what_it_must_be(small, tmp_path):
+    specs, scope, methods = [QuantSpec.parse("w4a4")], [Component.LANGUAGE], [parse_method("rtn")]
+    asked = dict(keep_rows=None, specs=specs, scope=scope, methods=methods)
+    least = found(small, tmp_path, **asked).least
+    assert least > psutil.Process().memory_info().rss, "what the process holds is in it"
+    (problem,) = found(small, tmp_path, **asked, budget=1000).problems
+    assert isinstance(problem, ModelError) and "1000 bytes is too little" in str(problem) and "--no-preflight" in str(problem)
+    assert not found(small, tmp_path, **asked, budget=least + 2**30).problems
+    assert found(small, tmp_path, keep_rows=16).least == 0, "a verb without budgets has none"
+    (scarce,) = found(small, tmp_path, **asked, memory=10**4).problems
+    assert "--memory" not in str(scarce), "a budget would need more than there is"
+
+
+def test_what_is_held_whole_is_one_input_one_block_and_one_fit():
+    widths = {
+        f"layers.{block}.{role}": (channels, 10) for block in range(9) for role, channels in (("q_proj", 6), ("down_proj", 20))
+    }
+    widths |= {f"layers.{block}.k_proj": (6, 4) for block in range(9)}
+    parts = dict.fromkeys(widths, Component.LANGUAGE)
+    held = {}
+    for text in ("rtn", "gptq", "smoothquant+gptq", "spinquant"):
+        fitted = Fitted(list(widths), 3, matrices_of([parse_method(text)]))
+        held[text] = held_whole(widths, parts, 50, ALL, 8, fitted, process=7)
+    first = held["rtn"]
+    assert (first["process"], first["weight"]) == (7, 200)
+    assert first["block"] == 4 * 3 * (10 * 6 + 4 * 6 + 10 * 20) and first["summaries"] == 9 * 8 * 6 * 5 * (6 + 20)
+    one = {"layers.0.down_proj": (20, 10)}
+    assert first["input"] > 2 * statistics_bytes(one, parts, ALL, 8) > 0
+    assert held["gptq"]["search"] - first["search"] == 8 * 20**2 == held["smoothquant+gptq"]["search"] - first["search"]
+    assert held["spinquant"]["search"] == first["search"], "wide inputs behind a product keep their rotation"
+    fitting = 7 + 200 + sum(first[part] for part in ("summaries", "block", "linears", "search"))
+    assert [least_budget(first | {"input": 0}, activation) for activation in (0, 10**9)] == [int(fitting / 0.9), fitting + 10**9]
