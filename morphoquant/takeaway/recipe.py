@@ -60,14 +60,6 @@ class Recipe:
         ]
         return _written(self.data(), suffix, head)
 
-    def exclusions(self, suffix: str = ".yaml") -> str:
-        """The linears that stay in full precision alone, as a file's text.
-
-        Raises:
-            ExportError: another suffix.
-        """
-        return _written({"ignore": list(self.ignore)}, suffix, [f"{self.run_id}: linears that stay in full precision"])
-
 
 def recipe(store: RunStore, run: Run) -> Recipe:
     """The recipe of a quantised run.

@@ -82,6 +82,8 @@ def test_methods_become_modifiers_with_their_fields(made):
         ("mdqfo", {}, "w4a4", "a recipe holds no scales"),
         ("smoothquant+mdqfo", {}, "w4a4", "mdqfo finds bounds for each input channel"),
         ("masquant", {}, "w4a4-token", "does not tell modalities apart"),
+        ("morphomodal", {}, "w4a4", "morphomodal keeps large values of outlier channels in full precision"),
+        ("easyquant", {}, "w4a4-token", "easyquant searches a clip of each input"),
         ("rtn", {}, "w4a4", "'w4a4' has one static range for each input channel"),
         ("rtn", {"clip": 0.9}, "w4a4-token", "nothing like rtn:clip=0.9"),
         ("rtn", {}, "w4a16-nf4", "compressed-tensors has no nf4 weights"),
