@@ -14,14 +14,16 @@ import pandas as pd
 import yaml
 
 from morphoquant.core.allocation import bits_of, own_fields, specs_of
+from morphoquant.core.layers import expert_of
 from morphoquant.core.spec import FULL_PRECISION_BITS, QuantSpec
 from morphoquant.figures.press.support import ExportError
+from morphoquant.queries.inputs import layer_inputs
 from morphoquant.store.run import Run
 from morphoquant.store.run_store import RunStore
 from morphoquant.takeaway.facts import run_title
 from morphoquant.takeaway.recipe_methods import ROUND, Piece, pieces
 from morphoquant.takeaway.recipe_schemes import VERSION, RecipeError, input_args, remarks, weight_args
-from morphoquant.takeaway.recipe_targets import patterns
+from morphoquant.takeaway.recipe_targets import names_there, patterns
 
 SUFFIXES = (".yaml", ".yml", ".json")
 _FULL = f"w{FULL_PRECISION_BITS}a{FULL_PRECISION_BITS}"
@@ -87,7 +89,7 @@ def recipe(store: RunStore, run: Run) -> Recipe:
 
 
 def excluded(store: RunStore, run: Run) -> list[str]:
-    """Names of the captured linears that a quantised run leaves in full precision; of any method.
+    """llm-compressor's names of the captured linears that a quantised run leaves in full precision; of any method.
 
     Raises:
         RecipeError: the run quantises no model.
@@ -107,14 +109,19 @@ def excluded_text(run: Run, names: list[str], suffix: str = ".yaml") -> str:
 
 
 def _layers(store: RunStore, run: Run) -> tuple[pd.DataFrame, pd.Series]:
-    """The captured linears with the spec of each, and which of them stay in full precision."""
+    """The captured linears, as llm-compressor names them, with the spec of each, and which of them stay in full precision."""
     plan = run.plan
     if plan.kind not in ("quantize", "evaluate") or plan.method is None:
         raise RecipeError(f"{run.run_id!r} is a {plan.kind} run that quantises no model")
-    layers = store.open(str(plan.capture)).frame("layers")
-    own = specs_of(plan)
+    capture = store.open(str(plan.capture))
+    layers, own = capture.frame("layers"), specs_of(plan)
     specs = layers["group"].map(lambda group: own.get(group, str(plan.spec)))
     layers["spec"] = specs.where(layers["component"].isin(plan.options.get("scope") or ()), _FULL)
+    experts = layers["group"].map(expert_of).notna()
+    if experts.any():
+        # One that saw no token has no ranges, so that the run leaves it as it is.
+        layers.loc[experts & ~layers["group"].isin(layer_inputs(capture)["layer"]), "spec"] = _FULL
+    layers = layers.assign(layer=layers["layer"].map(names_there)).explode("layer", ignore_index=True)
     return layers, layers["spec"].map(bits_of) == bits_of(_FULL)
 
 

@@ -151,7 +151,7 @@ def _behind(above: Mapping[str, str], layers: pd.DataFrame) -> tuple[list[tuple[
     left: list[str] = []
     for group, members in layers.groupby("group", sort=False):
         takes, block = above.get(group.rpartition(".")[2]), block_path(group)
-        if takes is None or block is None or not re.search(r"layers\.\d+\.(self_attn|mlp)\.", group):
+        if takes is None or block is None or not re.search(r"layers\.\d+\.(self_attn|mlp)\.\w+$", group):
             left += list(members["layer"])
             continue
         takers, linears = kinds.setdefault((takes, re.sub(r"\d+", "", block)), ([], []))

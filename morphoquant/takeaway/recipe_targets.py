@@ -8,6 +8,16 @@ import re
 from collections.abc import Iterable, Sequence
 
 _NUMBER = re.compile(r"(?<=\.)\d+(?=\.)")
+_GATE_UP = re.compile(r"(.*\bexperts\.\d+\.)gate_up_proj")
+
+
+def names_there(name: str) -> list[str]:
+    """What llm-compressor calls a linear: of fused experts it takes gate and up apart, which here are one.
+
+    Source: `linearize_moe` of llm-compressor 0.14.0.1, which `oneshot` calls before it looks for targets.
+    """
+    fused = _GATE_UP.fullmatch(name)
+    return [fused[1] + role for role in ("gate_proj", "up_proj")] if fused else [name]
 
 
 def patterns(names: Iterable[str]) -> list[str]:

@@ -5,11 +5,12 @@ import re
 
 import pytest
 import yaml
-from fixtures.recipe_runs import DOWN, KINDS, quantised, recipe_runs
+from fixtures.recipe_runs import BLOCKS, DOWN, EXPERTS, KINDS, SILENT, expert_runs, quantised, recipe_runs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from morphoquant.core.errors import MorphoQuantError
+from morphoquant.store.run_store import RunStore
 from morphoquant.takeaway.recipe import excluded, excluded_text, recipe
 from morphoquant.takeaway.recipe_schemes import RecipeError
 from morphoquant.takeaway.recipe_targets import pattern_by_role, patterns
@@ -122,3 +123,23 @@ def test_exclusions_are_of_any_quantised_run_and_of_no_other(made):
         excluded(store, store.open(runs["rtn"].plan.capture))
     with pytest.raises(MorphoQuantError, match="cannot write a recipe as .toml"):
         excluded_text(runs["rtn"], names, ".toml")
+
+
+def test_experts_are_named_as_llm_compressor_takes_them_apart(tmp_path):
+    store = RunStore(tmp_path)
+    runs = expert_runs(store)
+    found = recipe(store, runs["rtn"]).modifiers["QuantizationModifier"]
+    targets = [target for group in found["config_groups"].values() for target in group["targets"]]
+    for block in range(BLOCKS):
+        for expert in range(EXPERTS):
+            base = f"model.layers.{block}.mlp.experts.{expert}"
+            for role in ("gate_proj", "up_proj", "down_proj"):
+                silent = base == SILENT
+                assert any(matches(target, f"{base}.{role}") for target in targets) != silent
+                assert any(matches(target, f"{base}.{role}") for target in found["ignore"]) == silent
+            assert not any(matches(target, f"{base}.gate_up_proj") for target in [*targets, *found["ignore"]])
+    assert excluded(store, runs["rtn"]) == [f"{SILENT}.{role}" for role in ("gate_proj", "up_proj", "down_proj")]
+    smoothed = recipe(store, runs["smoothquant"])
+    (mapping,) = smoothed.modifiers["SmoothQuantModifier"]["mappings"]
+    assert mapping[1].endswith("input_layernorm$"), "what stands before an expert's linears stands before all experts'"
+    assert any("Not smoothed there" in remark and "gate_proj" in remark for remark in smoothed.remarks)

@@ -4,7 +4,7 @@ import os
 
 import pytest
 import torch
-from fixtures.recipe_runs import BLOCKS, INNER, KINDS, WIDTH, recipe_runs
+from fixtures.recipe_runs import BLOCKS, EXPERTS, INNER, KINDS, SILENT, WIDTH, expert_runs, recipe_runs
 from fixtures.saved_models import tokenizer
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # read when the libraries are first imported
@@ -13,9 +13,10 @@ llmcompressor = pytest.importorskip("llmcompressor", reason=reason)
 
 from datasets import Dataset  # noqa: E402
 from llmcompressor.recipe import Recipe  # noqa: E402
-from transformers import LlamaConfig, LlamaForCausalLM  # noqa: E402
+from transformers import LlamaConfig, LlamaForCausalLM, Qwen3MoeConfig, Qwen3MoeForCausalLM  # noqa: E402
 
 from morphoquant.core.spec import QuantSpec  # noqa: E402
+from morphoquant.store.run_store import RunStore  # noqa: E402
 from morphoquant.takeaway.recipe import recipe  # noqa: E402
 
 
@@ -81,3 +82,31 @@ def test_a_recipe_quantises_what_the_run_did(made, kind, folder, tmp_path):
     after = model(ids).logits
     assert torch.isfinite(after).all() and not torch.equal(before, after)
     assert torch.nn.functional.cosine_similarity(before.flatten(), after.flatten(), dim=0) > 0.5
+
+
+def test_a_recipe_quantises_experts_one_by_one(tmp_path):
+    torch.manual_seed(0)
+    sizes = dict(hidden_size=WIDTH, moe_intermediate_size=INNER, intermediate_size=INNER, num_hidden_layers=BLOCKS, vocab_size=64)
+    heads = dict(num_attention_heads=4, num_key_value_heads=4, head_dim=16, num_experts=EXPERTS, num_experts_per_tok=2)
+    Qwen3MoeForCausalLM(Qwen3MoeConfig(**sizes, **heads, tie_word_embeddings=False)).save_pretrained(tmp_path / "model")
+    model, ids = Qwen3MoeForCausalLM.from_pretrained(tmp_path / "model").eval(), torch.arange(16)[None]
+    before = model(ids).logits
+    store = RunStore(tmp_path / "cache")
+    (tmp_path / "recipe.yaml").write_text(recipe(store, expert_runs(store)["rtn"]).text())
+    llmcompressor.oneshot(
+        model=model,
+        tokenizer=tokenizer(),
+        dataset=tokens(),
+        recipe=str(tmp_path / "recipe.yaml"),
+        num_calibration_samples=4,
+        max_seq_length=16,
+    )
+    linears = {name: module for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)}
+    experts = [name for name in linears if ".experts." in name]
+    assert len(experts) == BLOCKS * EXPERTS * 3
+    for name, module in linears.items():
+        left = name.startswith(f"{SILENT}.") or name == "lm_head"
+        assert (getattr(module, "quantization_scheme", None) is None) == left, name
+    after = model(ids).logits
+    assert torch.isfinite(after).all() and not torch.equal(before, after)
+    assert torch.nn.functional.cosine_similarity(before.flatten(), after.flatten(), dim=0) > 0.9
