@@ -2,12 +2,10 @@
 
 import streamlit as st
 
-from morphoquant.ui.ahead import load_ahead
 from morphoquant.ui.navigate import entered
 
 st.set_page_config(page_title="MorphoQuant", layout="wide", initial_sidebar_state=310)
 entered()
-load_ahead()
 
 # Eighteen entries do not fit into one line: each menu holds what one asks in one go.
 st.navigation(

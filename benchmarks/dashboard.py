@@ -6,9 +6,9 @@ budget. For the size of a 7B model: `python benchmarks/big_cache.py FOLDER`, the
 process of its own.
 
 What is measured: Streamlit's AppTest, so the Python of a page (reading, computing, drawing, in this process), without network and
-browser. The first page includes the imports that a server makes at its first visitor. Other pages come after what a server that
-`dashboard` started reads and draws while the first page is looked at (`ui/ahead.py`), which has its own line: who clicks before
-that is done waits for the page's own part of it. Beside each time stands the processor time that it took: where the two differ
+browser. The first page includes the imports that a server makes at its first visitor. A server that `dashboard` started opens
+each of its pages once by itself (`ui/ahead.py`): those lines say "opened ahead", and who clicks before that is done waits for as
+long. Then comes a visitor with another session. Beside each time stands the processor time that it took: where the two differ
 much, the machine was busy with something else, and `--processor` judges by it.
 """
 
@@ -65,22 +65,25 @@ def timed(what: str, allowed: float | None, work: Callable[[], object]) -> tuple
 
 
 def pages(cache: Path) -> list[Line]:
-    """The first page, then every page twice; between them what the server of `dashboard` loads while nobody waits."""
+    """The first page; every page as a server opens it ahead; then a visitor's first page, and every page twice."""
     from streamlit.testing.v1 import AppTest
 
     os.environ["MORPHOQUANT_CACHE"] = str(cache.resolve())
     os.chdir(ROOT)
-    app = AppTest.from_file(ROOT / "app.py", default_timeout=600)
-    lines = [timed("first page (Overview)", FIRST_PAGE, lambda: _whole(app.run()))[0]]
-    from morphoquant.ui.ahead import load
-
-    lines.append(timed("read, drawn and loaded ahead after the first page", None, lambda: load(cache))[0])
     names = [path.stem for path in sorted((ROOT / "pages").glob("*.py")) if path.stem != "overview"]
-    for visit in ("first visit", "again"):
+
+    def opened(app: AppTest, said: str, allowed: float | None) -> list[Line]:
+        found = []
         for name in names:
             app.switch_page(f"pages/{name}.py")
-            lines.append(timed(f"page {name}, {visit}", PAGE, lambda: _whole(app.run()))[0])
-    return lines
+            found.append(timed(f"page {name}, {said}", allowed, lambda: _whole(app.run()))[0])
+        return found
+
+    server, visitor = (AppTest.from_file(ROOT / "app.py", default_timeout=600) for _ in range(2))
+    lines = [timed("first page (Overview)", FIRST_PAGE, lambda: _whole(server.run()))[0]]
+    lines += opened(server, "opened ahead", None)
+    lines.append(timed("first page (Overview), opened ahead", FIRST_PAGE, lambda: _whole(visitor.run()))[0])
+    return lines + opened(visitor, "first visit", PAGE) + opened(visitor, "again", PAGE)
 
 
 def _whole(app) -> None:

@@ -9,15 +9,15 @@ from morphoquant.ui.page import link, sentences, title
 
 title("What do the papers report, and how far can it be trusted?")
 with sentences():
-    address = session.address()
+    store, address = session.store(), session.address()
     table = published_table.choose_table(address)
     st.caption("Facts and figures of other people, transcribed cell by cell as printed. None of them was measured here.")
     headline(published_table.table_figures(table))
     published_table.show_table(table)
-    published_table.show_figure(table)
+    published_table.show_figure(table, store)
     published_table.show_remarks(table)
     published_table.show_spread(table)
     published_table.show_claims()
-    show_measured(table, session.store())
+    show_measured(table, store)
 link(address)
 session.go(address)

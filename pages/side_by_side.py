@@ -16,4 +16,4 @@ panel(scene, f"side_{scene.view.name}", on_click=to_layer())
 if scene.view.beside.less is None:
     note("Levels of two grids stand at different values, so that there is nothing to subtract.")
 else:
-    panel(scene, f"difference_{scene.view.name}", on_click=to_layer(), answer=scene.less)
+    panel(scene, f"difference_{scene.view.name}", on_click=to_layer())

@@ -38,6 +38,7 @@ def run(args) -> None:
     # The server works in another folder.
     cache = args.cache.resolve() if isinstance(args.cache, Path) else args.cache
     folders = {"MORPHOQUANT_CACHE": str(cache), LOCAL: str(local_folder(cache).resolve())}
-    environment = {**os.environ, **folders, "MORPHOQUANT_AHEAD": "1"}
+    environment = {**os.environ, **folders}
     print(f"Dashboard: http://{args.address}:{args.port} (stop with Ctrl+C)", flush=True)
-    subprocess.run([sys.executable, "-m", "streamlit", "run", str(APP), *flags], env=environment, cwd=APP.parent, check=False)
+    server = [sys.executable, "-m", "morphoquant.ui.server", "run", str(APP), *flags]
+    subprocess.run(server, env=environment, cwd=APP.parent, check=False)

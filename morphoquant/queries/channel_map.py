@@ -48,21 +48,33 @@ def channel_map(run: Run, selection: Selection, measure: str) -> pd.DataFrame:
     if measure not in CHANNEL_MEASURES:
         raise UnknownNameError("measure", measure, CHANNEL_MEASURES)
     places = through_depth(run, selection)
-    frame = channel_frame(run, selection, list(places["layer"]), moments=measure == "kurtosis")
-    values = [CHANNEL_MEASURES[measure](rows) for _, rows in by_input(frame)]
-    frame = frame[["group", "modality", "channel"]].assign(value=np.concatenate(values) if values else [])
-    frame = frame[np.isfinite(frame["value"].to_numpy(float))]
+    frame = channel_frame(run, selection, list(places["layer"]), moments=measure == "kurtosis", coded=True)
+    values = np.concatenate([np.empty(0), *(CHANNEL_MEASURES[measure](rows) for _, rows in by_input(frame))])
+    frame = frame[["group", "modality", "channel"]].assign(value=values)[np.isfinite(values)]
     high = -(-len(places) // MOST_LAYERS)
     places = places.assign(row=np.arange(len(places)) // high)
     maps = max(1, frame["modality"].nunique())
     columns = max(1, MOST_CELLS // (maps * (int(places["row"].max()) + 1)))
     wide = -(-int(places["in_features"].max()) // columns)
-    frame = frame.merge(places[["layer", "row"]], left_on="group", right_on="layer")
-    frame["first_channel"] = frame["channel"] // wide * wide
-    keys = ["modality", "row", "first_channel"]
-    largest = frame.loc[frame.groupby(keys, sort=False)["value"].idxmax(), [*keys, "channel", "value"]]
+    rows = places.set_index("layer")["row"].reindex(frame["group"].cat.categories, fill_value=-1).to_numpy()
+    frame = frame.assign(row=rows[frame["group"].cat.codes], column=frame["channel"] // wide)
+    largest = frame.iloc[_largest(frame)].drop(columns="group").astype({"modality": str})
     heads = places.drop_duplicates("row")[["layer", "label", "component", "order", "row", "in_features"]]
     found = largest.merge(heads, on="row").merge(places.groupby("row").size().rename("layers").reset_index(), on="row")
+    found["first_channel"] = found["column"] * wide
     found["channels"] = np.minimum(wide, found["in_features"] - found["first_channel"])
     columns = [*heads.columns[:4], "modality", "row", "layers", "first_channel", "channels", "channel", "value"]
     return ordered(found[columns].sort_values(["order", "first_channel"], kind="stable"), selection)
+
+
+def _largest(frame: pd.DataFrame) -> np.ndarray:
+    """Places of the rows that are the largest of their cell, the first of equal ones; without groups, for millions of rows."""
+    keys = [frame["modality"].cat.codes, frame["row"], frame["column"]]
+    sizes = [int(key.max()) + 1 if len(key) else 1 for key in keys]
+    cell = np.ravel_multi_index([key.to_numpy(np.int64) for key in keys], sizes)
+    values = frame["value"].to_numpy()
+    top, place = np.full(np.prod(sizes), -np.inf), np.full(np.prod(sizes), -1)
+    np.maximum.at(top, cell, values)
+    found = np.flatnonzero(values == top[cell])[::-1]
+    place[cell[found]] = found
+    return place[place >= 0]

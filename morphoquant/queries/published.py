@@ -1,6 +1,7 @@
 """What papers report: cells as a tidy frame, tables as papers print them, and the spread of one method across papers."""
 
 from collections.abc import Collection
+from functools import cache
 
 import pandas as pd
 
@@ -57,7 +58,7 @@ def published(
     Raises:
         UnknownNameError: a filter names what no table has.
     """
-    frame = pd.DataFrame([cell for one in published_tables().values() for cell in _cells(one)], columns=COLUMNS)
+    frame = _every_cell()
     keep = pd.Series(True, index=frame.index) if blanks else frame["value"].notna()
     asked = dict(source=source, table=table, model=model, bits=bits, benchmark=benchmark)
     for name, wanted in asked.items():
@@ -107,19 +108,11 @@ def spread(table: str | None = None) -> pd.DataFrame:
     Raises:
         UnknownNameError: there is no such table.
     """
-    shorts = {one.name: one.source.short for one in published_tables().values()}
-    frame = published()
-    own = set() if table is None else {tuple(row) for row in _by_method(published(table=table))[_SAME].values}
-    rows = []
-    for key, part in _by_method(frame).groupby(_SAME, sort=False):
-        if part["source"].nunique() < 2 or not key[0] or (table is not None and key not in own):
-            continue
-        reports = dict.fromkeys(f"{shorts[cell.table]}: {cell.printed}" for cell in part.itertuples())
-        low, high = float(part["value"].min()), float(part["value"].max())
-        rows.append((*key, part["source"].nunique(), low, high, high - low, "; ".join(reports)))
-    columns = [*_SAME, "sources", "lowest", "highest", "spread", "reports"]
-    found = pd.DataFrame(rows, columns=columns).astype({"lowest": float, "highest": float, "spread": float})
-    return found.sort_values("spread", ascending=False, kind="stable").reset_index(drop=True)
+    found = _every_spread()
+    if table is not None:
+        own = pd.MultiIndex.from_frame(_by_method(published(table=table))[_SAME])
+        found = found[pd.MultiIndex.from_frame(found[_SAME]).isin(own)]
+    return found.reset_index(drop=True)
 
 
 def spread_in_words(frame: pd.DataFrame) -> pd.DataFrame:
@@ -137,6 +130,27 @@ def claimed() -> pd.DataFrame:
     """What abstracts claim without a table, as people print it: source, claim, printed, unit, tag."""
     rows = [(one.source.short, one.claim, one.printed, one.unit, one.tag) for one in claims()]
     return pd.DataFrame(rows, columns=["source", "claim", "printed", "unit", "tag"])
+
+
+@cache
+def _every_cell() -> pd.DataFrame:
+    """The cells of all tables; of files that come with the program, so that they are read once."""
+    return pd.DataFrame([cell for one in published_tables().values() for cell in _cells(one)], columns=COLUMNS)
+
+
+@cache
+def _every_spread() -> pd.DataFrame:
+    """`spread` over all tables."""
+    shorts = {one.name: one.source.short for one in published_tables().values()}
+    rows, cells = [], _by_method(published())
+    several = cells.groupby(_SAME)["source"].transform("nunique") > 1
+    for key, part in cells[several & (cells["model"] != "")].groupby(_SAME, sort=False):
+        reports = dict.fromkeys(f"{shorts[cell.table]}: {cell.printed}" for cell in part.itertuples())
+        low, high = float(part["value"].min()), float(part["value"].max())
+        rows.append((*key, part["source"].nunique(), low, high, high - low, "; ".join(reports)))
+    columns = [*_SAME, "sources", "lowest", "highest", "spread", "reports"]
+    found = pd.DataFrame(rows, columns=columns).astype({"lowest": float, "highest": float, "spread": float})
+    return found.sort_values("spread", ascending=False, kind="stable").reset_index(drop=True)
 
 
 def _cells(table: PublishedTable) -> list[tuple]:

@@ -11,11 +11,11 @@ import streamlit as st
 from morphoquant.core.errors import MorphoQuantError
 from morphoquant.core.layers import short_name
 from morphoquant.core.selection import Selection
-from morphoquant.store.run_store import Run, RunStore
+from morphoquant.store.run_store import Run
 from morphoquant.takeaway.asked import Asked, asked_of
 from morphoquant.ui import session
 from morphoquant.ui.address import Address
-from morphoquant.ui.frames import view_frame
+from morphoquant.ui.frames import view_figure, view_frame
 from morphoquant.ui.kept_figures import to_bundle
 from morphoquant.ui.notes import note, plain
 from morphoquant.ui.saving import save_buttons
@@ -29,7 +29,7 @@ Answer = Callable[[Selection], pd.DataFrame]
 class Looked(Protocol):
     """What a page looks at: `page.Scene` or `answer_scene.AnswerScene`."""
 
-    store: RunStore
+    store: session.Glance
     address: Address
 
     def inputs(self, view: View) -> list[Run]:
@@ -72,7 +72,7 @@ def panel(
             if frame.empty:
                 note("There is nothing to show for these filters: take in more modalities, or the first token.")
                 return None
-            figure = view.draw(frame, selection)
+            figure = view.draw(frame, selection) if answer else view_figure(scene.store, name, scene.inputs(view), selection)
         except MorphoQuantError as error:
             note(plain(error))
             return None

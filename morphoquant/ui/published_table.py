@@ -8,7 +8,7 @@ from morphoquant.core.selection import Selection
 from morphoquant.data.published.tables import Note, PublishedTable, published_tables, read_on, tags
 from morphoquant.queries.published import claimed, published, spread, spread_in_words, table_named, wide
 from morphoquant.takeaway.asked import Asked
-from morphoquant.ui import session
+from morphoquant.ui import frames, session
 from morphoquant.ui.address import Address
 from morphoquant.ui.figure_panel import figure_panel
 from morphoquant.ui.headline import Figure
@@ -69,13 +69,13 @@ def show_table(table: PublishedTable) -> None:
                 st.link_button(plain(address.removeprefix("https://")), address)
 
 
-def show_figure(table: PublishedTable) -> None:
+def show_figure(table: PublishedTable, store: session.Glance) -> None:
     """The same numbers as dots."""
     view, selection = VIEWS["published"], Selection(measure=table.name)
-    cells = view.query(session.store(), [], selection)
+    cells, figure = (ask(store, view.name, [], selection) for ask in (frames.view_frame, frames.view_figure))
     asked = Asked(view.name, (), selection)
     name = f"published-{table.name}"
-    figure_panel(view.draw(cells, selection), cells, "The same numbers as dots", view.how_to_read, name, asked)
+    figure_panel(figure, cells, "The same numbers as dots", view.how_to_read, name, asked)
 
 
 def show_remarks(table: PublishedTable) -> None:

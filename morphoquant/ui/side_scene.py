@@ -18,7 +18,6 @@ from morphoquant.ui.notes import plain
 from morphoquant.ui.page import link, readable, sentences, title
 from morphoquant.ui.picker import Choice, alike, baseline, is_whole, picker, resolve
 from morphoquant.views.base import VIEWS, View
-from morphoquant.views.composed import less_first
 
 # In the order of the menu: of quantised runs, then of captures.
 FIGURES = ("layer_error", "error_split", "grid_placement", "channel_ranges", "activation_histogram", "outlier_mask")
@@ -64,11 +63,6 @@ class SideScene:
     def at_layer(self, layer: str | None) -> "SideScene":
         """The scene with `layer` where the user chose none."""
         return self if self.address.layer or layer is None else replace(self, address=replace(self.address, layer=layer))
-
-    def less(self, selection: Selection):
-        """The frame of the differences, from the one reading that the panels side by side have made."""
-        frame = frames.view_frame(self.store, f"side_{self.view.name}", self.inputs(self.view), selection)
-        return less_first(self.view, frame, selection)
 
 
 def open_sides(question: str) -> SideScene:

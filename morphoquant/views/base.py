@@ -137,10 +137,15 @@ def of_subjects(frame: pd.DataFrame, selection: Selection) -> pd.DataFrame:
 class ViewRegistry(Registry[View]):
     """A registry that imports the sibling files when it is first read."""
 
+    _discovered = False
+
     def _discover(self) -> None:
+        if self._discovered:
+            return
         package = __name__.rpartition(".")[0]
         for module in iter_modules(import_module(package).__path__):
             import_module(f"{package}.{module.name}")
+        self._discovered = True
 
     def several(self) -> dict[str, View]:
         """Views of several runs by name, made of those of one that say how they stand beside each other."""

@@ -1,27 +1,44 @@
-"""What the server loads while nobody waits: the engine, by predicting the narrowest input, and only where it was asked to."""
+"""The dashboard's own server opens every page before somebody waits for it."""
 
-import threading
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
 
-from fixtures.small_runs import SmallRuns
+import pytest
 
-from morphoquant.ui import ahead
-
-
-def test_the_narrowest_input_with_histograms_is_predicted(small_runs: SmallRuns):
-    layers = small_runs.capture.frame("layers")
-    layer = ahead.load(small_runs.store.cache)
-    assert layers.set_index("layer")["in_features"][layer] == layers["in_features"].min()
-
-
-def test_a_cache_without_a_capture_loads_nothing(tmp_path):
-    assert ahead.load(tmp_path) is None
-    folder = tmp_path / "runs" / "capture-000000000000"
-    folder.mkdir(parents=True)
-    (folder / "run.json").write_text("{")
-    assert ahead.load(tmp_path) is None
+ROOT = Path(__file__).parents[2]
+PAGES = len(list((ROOT / "pages").glob("*.py")))
+_COMPLAINS = re.compile(r"warning|traceback|error", re.IGNORECASE)
 
 
-def test_nothing_is_loaded_where_nobody_asked(monkeypatch):
-    monkeypatch.delenv(ahead.WANTED, raising=False)
-    ahead.load_ahead()
-    assert "morphoquant-ahead" not in {thread.name for thread in threading.enumerate()}
+@pytest.mark.slow
+def test_the_verb_serves_pages_that_are_drawn_already(small_runs, tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = ["dashboard", "--headless", "--port", str(port), "--cache", str(small_runs.store.cache)]
+    # A proxy is for other machines than this one.
+    environment = os.environ | {"http_proxy": "http://127.0.0.1:9", "all_proxy": "http://127.0.0.1:9"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "morphoquant", *words],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    lines = []
+    try:
+        for line in process.stdout:
+            lines.append(line)
+            if "pages are read and drawn" in line:
+                break
+    finally:
+        os.killpg(process.pid, 15)
+        process.wait(30)
+    assert lines[-1].startswith(f"All {PAGES} pages")
+    assert not [line for line in lines if _COMPLAINS.search(line)]
