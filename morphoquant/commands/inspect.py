@@ -103,7 +103,7 @@ def _show(done, as_json: bool) -> None:
 
     frame = propagation(done, Selection())
     if as_json:
-        print(json.dumps([{"run_id": run.run_id, "seconds": run.header.summary["seconds"]} for run in done], indent=1))
+        print(json.dumps(json.loads(frame.to_json(orient="records")), indent=1))
         return
     print("SQNR in dB of the hidden states behind the last block of each part, each block alone and all of them accumulated:")
     print(last_blocks(frame).to_string(index=False, float_format=lambda value: f"{value:.1f}", na_rep="-"))

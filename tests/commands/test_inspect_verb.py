@@ -32,7 +32,9 @@ def test_it_looks_inside_tells_and_draws(asked, tmp_path, capsys):
     assert {run.plan.method for run in runs} == {"rtn", "dabc"} and {run.plan.data["samples"] for run in runs} == {2}
     assert main([*words, "--method", "rtn", "dabc", "--spec", "w4a4", "--json"]) == 0
     again = capsys.readouterr()
-    assert {row["run_id"] for row in json.loads(again.out)} == {run.run_id for run in runs}
+    rows = json.loads(again.out)
+    assert {row["run_id"] for row in rows} == {run.run_id for run in runs}
+    assert {row["source"] for row in rows} == {"alone", "accumulated"} and all(row["nmse"] > 0 for row in rows)
     assert "looking inside" in told.err and "looking inside" not in again.err
     for view in ("error_propagation", "attention_pair", "attention_boundary", "hidden_states"):
         assert main(["export", view, str(tmp_path / f"{view}.pdf"), "--cache", str(cache), "--run", runs[0].run_id]) == 0
