@@ -69,8 +69,9 @@ def run(args) -> None:
     if failures:
         for one in failures:
             print(f"{one.method} {one.spec}: {one.reason}", file=sys.stderr)
-        count = f"{len(failures)} of {len(failures) + len(runs)}"
-        raise CompareError(f"{count} could not be compared, see above; all others are stored and shown.")
+        # A method whose questions failed is among the runs all the same.
+        count = f"{len(failures)} of {len(args.method) * len(args.spec)}"
+        raise CompareError(f"{count} failed as a whole or in part, see above; what was made is stored and shown.")
 
 
 def _made(args, store) -> tuple[list, list]:

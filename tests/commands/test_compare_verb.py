@@ -46,7 +46,15 @@ def test_a_method_that_cannot_honour_the_spec_is_said_and_the_rest_is_shown(fold
     assert main(words(folder, cache, "--method", "rtn", "dabc", "--spec", "w4a4-token", "--json")) == 2
     told = capsys.readouterr()
     assert {row["method"] for row in json.loads(told.out)} == {"rtn"}
-    assert "dabc w4a4-token: " in told.err and "1 of 2 could not be compared" in told.err
+    assert "dabc w4a4-token: " in told.err and "1 of 2 failed as a whole or in part" in told.err
+
+
+def test_one_that_is_measured_and_cannot_be_asked_is_counted_once(folder, cache, capsys):
+    asked = words(folder, cache, "--method", "rtn", "dabc", "--items", "3", "--asked-scope", "audio", "--json")
+    assert main(asked) == 2
+    told = capsys.readouterr()
+    assert {row["method"] for row in json.loads(told.out)} == {"rtn", "dabc"}
+    assert "captured no linear of audio" in told.err and "2 of 2 failed as a whole or in part" in told.err
 
 
 def test_runs_and_methods_are_one_or_the_other(folder, cache, capsys):
