@@ -6,6 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from morphoquant.store.atomic import explained
 from morphoquant.store.schema import TABLES
 
 
@@ -23,12 +24,17 @@ class PartTables:
         self._places: dict[tuple[str, str], list[tuple[Path, int]]] = {}
 
     def add(self, name: str, parts: Iterable[pa.Table]) -> None:
-        """Writes parts of table `name`, each of which holds rows of one group."""
+        """Writes parts of table `name`, each of which holds rows of one group.
+
+        Raises:
+            StoreError: the disk is full.
+        """
         schema = TABLES[name]
         keys = [field.name for field in schema if pa.types.is_dictionary(field.type)]
         path = self._folder / f"{self._files}.parquet"
         self._files += 1
-        with pq.ParquetWriter(path, schema, compression="zstd", compression_level=1, use_dictionary=keys) as file:
+        options = {"compression": "zstd", "compression_level": 1, "use_dictionary": keys}
+        with explained(path), pq.ParquetWriter(path, schema, **options) as file:
             for index, part in enumerate(part for part in parts if part.num_rows):
                 file.write_table(part.select(schema.names).cast(schema), row_group_size=part.num_rows)
                 self._places.setdefault((name, part["group"][0].as_py()), []).append((path, index))

@@ -3,12 +3,11 @@
 import platform
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Protocol
 
+import pyarrow as pa
 import torch
 from torch import nn
 
@@ -26,13 +25,12 @@ from morphoquant.runs import tables
 from morphoquant.runs.budget import room
 from morphoquant.runs.division import Division, spans
 from morphoquant.runs.fitting import Fitting, Held
+from morphoquant.runs.group_parts import Found
 from morphoquant.runs.inputs import CalibrationInputs
 from morphoquant.runs.measure import Measure, Measured
-from morphoquant.runs.quantize_in_passes import Found, fit_and_measure
+from morphoquant.runs.quantize_in_passes import fit_and_measure
 from morphoquant.runs.scope import check_model, parts_of
-from morphoquant.store.place import local_folder
 from morphoquant.store.run_store import Run, RunStore
-from morphoquant.store.scratch import scratch
 from morphoquant.store.writer import RunWriter
 
 SHARD = 32
@@ -107,19 +105,18 @@ def quantize(
 
 def _run(measuring: "_Measuring", division: Division, writers: dict[str, RunWriter], memory: int | None) -> None:
     started, progress = time.monotonic(), measuring.progress
-    with ExitStack() as stack:
-        if memory is None:
-            division.complete(writers, progress)
-            found, fit_seconds = [Found.of(measuring.fits[run_id]) for run_id in writers], measuring.fit_seconds
-        else:
-            bound = room(memory, measuring.model), stack.enter_context(scratch(local_folder(measuring.store.cache)))
-            found, fit_seconds = measuring.within(list(writers.values()), [measuring.pairs[run_id] for run_id in writers], *bound)
+    if memory is None:
+        division.complete(writers, progress)
+        found, fit_seconds = [Found.of(measuring.fits[run_id]) for run_id in writers], measuring.fit_seconds
+    else:
+        pairs = [measuring.pairs[run_id] for run_id in writers]
+        found, fit_seconds = measuring.within(list(writers.values()), pairs, room(memory, measuring.model))
     for place, (writer, own) in enumerate(zip(writers.values(), found, strict=True)):
         progress("storing", place, len(writers))
         seconds = fit_seconds, time.monotonic() - started - fit_seconds
         inputs = measuring.inputs
         writer.finish(
-            _final(measuring.capture, inputs, writer, own.fits), _summary(measuring.capture, own, inputs.unseen, *seconds)
+            _final(measuring.capture, inputs, writer, own.grids), _summary(measuring.capture, own, inputs.unseen, *seconds)
         )
     progress("storing", len(writers), len(writers))
 
@@ -171,25 +168,24 @@ class _Measuring:
         for run_id, measured in zip(run_ids, measure.results, strict=True):
             yield run_id, {"tokens": [tables.tokens_table(hooks.tokens, first)], **_sums(measured)}
 
-    def within(self, writers: list[RunWriter], pairs: Sequence[tuple[Method, QuantSpec]], limit: int, folder: Path):
+    def within(self, writers: list[RunWriter], pairs: Sequence[tuple[Method, QuantSpec]], limit: int):
         """Fits and measures within a bound of memory; see `fit_and_measure`."""
         fitting = Fitting(pairs, self.inputs, self.progress)
         given = self.model, self.batches, fitting, writers, self.inputs, self.control
-        return fit_and_measure(*given, limit, folder, SHARD, self.progress)
+        return fit_and_measure(*given, limit, SHARD, self.progress)
 
 
 def _sums(measured: Measured) -> dict[str, list]:
     return {"errors": [tables.errors_table(measured)], "grid_use": list(tables.grid_use_tables(measured))}
 
 
-def _final(capture: Run, inputs: CalibrationInputs, writer: RunWriter, fits: Mapping[str, GroupFit]) -> dict[str, list]:
+def _final(capture: Run, inputs: CalibrationInputs, writer: RunWriter, grids: list[pa.Table]) -> dict[str, list]:
     scope = inputs.layers["layer"].tolist()
     final = {
         "layers": [capture.table("layers", where={"layer": scope})],
         "tokens": writer.shard_tables("tokens"),
         "errors": [tables.added_up("errors", writer.shard_tables("errors"))],
     }
-    grids = list(tables.grids_tables(fits))
     if grids:
         final["grids"] = grids
         final["grid_use"] = tables.by_group(tables.added_up("grid_use", writer.shard_tables("grid_use")))
@@ -198,15 +194,14 @@ def _final(capture: Run, inputs: CalibrationInputs, writer: RunWriter, fits: Map
 
 
 def _summary(capture: Run, found: Found, unseen: list[str], fit_seconds: float, measure_seconds: float) -> dict[str, Any]:
-    cost, fits = found.cost, found.fits.values()
-    densities = [fit.bypass_density for fit in fits if fit.bypass_density is not None]
+    cost, densities = found.cost, found.densities
     return {
         "model": capture.header.summary.get("model"),
         "bypass_density_of_fit": sum(densities) / len(densities) if densities else None,
         "unseen": unseen,  # linears of experts that stay in full precision
         "fit_seconds": round(fit_seconds, 1),
         "cost": {
-            "calibration_seconds": round(sum(fit.seconds for fit in fits), 2),
+            "calibration_seconds": round(found.seconds, 2),
             "extra_macs_percent": 100 * cost.extra_share,
             "extra_bytes": round(cost.extra_bytes),
             "deployable": cost.deployable,

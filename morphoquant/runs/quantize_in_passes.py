@@ -1,60 +1,32 @@
 """Fitting and measuring within a bound of memory: as many groups at a time as there is room for their quantised weights.
 
 Each linear is judged alone, on its full-precision input, so that the groups of one pass need nothing of the others'. The
-evaluation batches run once a pass; what they say is written aside, and then into the shards of a run without a bound.
+evaluation batches run once a pass; what they say is set aside in the run's folder, and at last put together to the shards of a
+run without a bound. A process that is stopped loses the pass that it was at; the next one goes on with the groups that lack.
 """
 
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
 from torch import nn
 
-from morphoquant.core.layers import LayerInfo, block_path
+from morphoquant.core.layers import block_path
 from morphoquant.core.progress import Progress
 from morphoquant.hooks.modality_hooks import ModalityHooks
-from morphoquant.methods.base import GroupFit
-from morphoquant.methods.cost import Cost, total_cost
 from morphoquant.models.control import ControlTokens
-from morphoquant.runs import tables
+from morphoquant.runs.division import Span, spans
 from morphoquant.runs.fitting import Fitting, Held
+from morphoquant.runs.group_parts import Found, GroupParts
 from morphoquant.runs.inputs import CalibrationInputs
-from morphoquant.runs.measure import Measure, Measured
-from morphoquant.runs.part_tables import PartTables
+from morphoquant.runs.measure import Measure
 from morphoquant.runs.sequences import sequences
 from morphoquant.store.writer import RunWriter
 
 # Share of the room that quantised weights take; the rest is for what the search of a fit takes, Hessians say.
 _SHARE = 0.5
-
-
-@dataclass(eq=False)
-class Found:
-    """What a run's end needs of its fits.
-
-    Attributes:
-        fits: by group; where weights had to make room, their grids, shares and seconds alone.
-        cost: of all.
-    """
-
-    fits: dict[str, GroupFit] = field(default_factory=dict)
-    cost: Cost = field(default_factory=Cost)
-
-    @classmethod
-    def of(cls, fits: dict[str, GroupFit]) -> "Found":
-        """Of fits that are all in memory."""
-        return cls(fits, total_cost(fits.values()))
-
-    def add(self, fits: dict[str, GroupFit]) -> None:
-        """Adds fits without their weights."""
-        self.cost = sum((total_cost([one]) for one in fits.values()), self.cost)
-        for group, one in fits.items():
-            self.fits[group] = GroupFit(group, {}, columns=one.columns, bypass_density=one.bypass_density, seconds=one.seconds)
 
 
 def fit_and_measure(
@@ -65,7 +37,6 @@ def fit_and_measure(
     inputs: CalibrationInputs,
     control: ControlTokens | None,
     room: int,
-    folder: Path,
     shard: int,
     progress: Progress,
 ) -> tuple[list[Found], float]:
@@ -79,89 +50,101 @@ def fit_and_measure(
         inputs: what the capture says of the groups.
         control: special tokens and template spans.
         room: bytes of memory.
-        folder: for what is written aside.
         shard: batches in a shard.
         progress: told what is done.
 
     Returns:
         What was found for each run, and the seconds of fitting.
     """
-    total, found, seconds = len(batches), [Found() for _ in writers], 0.0
-    first = min(writer.next_batch for writer in writers)
-    shards = [_Shard(begin, min(begin + shard, total), folder) for begin in range(first, total, shard)]
-    chunks = list(_chunks(inputs, len(writers), fitting.by_block, int(_SHARE * room)))
-    for number, chunk in enumerate(chunks, 1):
-        telling = _telling(progress, number, len(chunks))
-        started = time.monotonic()
-        fits = fitting.fit(chunk, telling, Held())
-        seconds += time.monotonic() - started
-        for one in shards:
-            todo = [place for place, writer in enumerate(writers) if writer.next_batch <= one.begin]
+    begun, seconds = min(writer.next_batch for writer in writers), 0.0
+    cut = [span for span in spans(len(batches), shard) if span[0] >= begun]
+    parts = [GroupParts(writer, cut) for writer in writers]
+    passing = _Passing(model, batches, fitting, control, cut, parts)
+    passes = _passes(parts, inputs, _sizes(inputs, len(writers), fitting.by_block), int(_SHARE * room))
+    todo = [number for number, (first, end) in enumerate(passes) if passing.missing(first, end)]
+    for number, (first, end) in enumerate(passes):
+        # A method that is fitted to blocks begins a block with what those before it left, also where these are there already.
+        if number in todo or (fitting.by_block and number < max(todo, default=0)):
+            seconds += passing.groups(inputs.groups[first:end], first, _telling(progress, number + 1, len(passes)))
+    firsts = [first for first, _ in passes]
+    for span in cut:
+        for writer, one in zip(writers, parts, strict=True):
+            if found := one.shard(span, firsts):
+                writer.write_shard(*span, found)
+    return [one.found(firsts) for one in parts], seconds
+
+
+@dataclass(frozen=True, eq=False)
+class _Passing:
+    """What a pass is made with.
+
+    Attributes:
+        cut: [first, end) of the batches of the shards.
+        parts: what the runs hold, one for each method of `fitting`.
+    """
+
+    model: nn.Module
+    batches: Any
+    fitting: Fitting
+    control: ControlTokens | None
+    cut: Sequence[Span]
+    parts: Sequence[GroupParts]
+
+    def missing(self, first: int, end: int) -> list[int]:
+        """Places of the runs that lack groups [first, end)."""
+        return [place for place, one in enumerate(self.parts) if one.end(first) != end]
+
+    def groups(self, chunk: list[str], first: int, progress: Progress) -> float:
+        """Fits the groups from number `first` on, and measures and stores what is missing of them; the seconds of fitting."""
+        started, end, total = time.monotonic(), first + len(chunk), len(self.batches)
+        fits = self.fitting.fit(chunk, progress, Held())
+        seconds = time.monotonic() - started
+        for span in self.cut:
+            todo = [place for place, one in enumerate(self.parts) if one.lacks(span, first, end)]
+            if not todo:
+                continue
             measure = Measure([fits[place] for place in todo])
-            with ModalityHooks(model, measure, control) as hooks:
-                for done, batch in enumerate(batches[one.begin : one.end], one.begin + 1):
+            with ModalityHooks(self.model, measure, self.control) as hooks:
+                for done, batch in enumerate(self.batches[span[0] : span[1]], span[0] + 1):
                     hooks.run(batch)
-                    telling("measuring", done, total)
-            one.layers, one.tokens = hooks.layers, hooks.tokens
+                    progress("measuring", done, total)
             for place, measured in zip(todo, measure.results, strict=True):
-                one.add(place, measured)
-        for whole, some in zip(found, fits, strict=True):
-            whole.add(some)
-    for one in shards:
-        for place, writer in enumerate(writers):
-            if writer.next_batch == one.begin:
-                writer.write_shard(one.begin, one.end, one.tables(place))
-    return found, seconds
+                self.parts[place].add_measured(span, first, end, measured, hooks.layers, hooks.tokens)
+        for place in self.missing(first, end):
+            self.parts[place].add_fits(first, end, fits[place])
+        return seconds
 
 
-@dataclass(eq=False)
-class _Shard:
-    """What batches [begin, end) say of the groups so far, by the place of the run."""
-
-    begin: int
-    end: int
-    folder: Path
-    layers: list[LayerInfo] = field(default_factory=list)
-    tokens: list[dict[int, int]] = field(default_factory=list)
-    _errors: dict[int, list[pa.Table]] = field(default_factory=dict)
-    _use: dict[int, PartTables] = field(default_factory=dict)
-
-    def add(self, place: int, measured: Measured) -> None:
-        """Adds what was measured of some groups."""
-        self._errors.setdefault(place, []).append(tables.errors_table(measured))
-        if place not in self._use:
-            self._use[place] = PartTables(self.folder / f"{self.begin}-{place}")
-        self._use[place].add("grid_use", tables.grid_use_tables(measured))
-
-    def tables(self, place: int) -> dict[str, Any]:
-        """The tables of a run's shard, in the order in which the linears ran."""
-        ranks = {layer.name: rank for rank, layer in enumerate(self.layers)}
-        errors = pa.concat_tables(self._errors[place]).unify_dictionaries()
-        order = np.argsort([ranks[name] for name in errors["layer"].to_pylist()], kind="stable")
-        return {
-            "tokens": [tables.tokens_table(self.tokens, self.begin)],
-            "errors": [errors.take(pa.array(order))],
-            "grid_use": self._use[place].tables("grid_use", dict.fromkeys(layer.group for layer in self.layers)),
-        }
+def _passes(parts: Sequence[GroupParts], inputs: CalibrationInputs, sizes: dict[int, tuple[int, int]], limit: int) -> list[Span]:
+    """[first, end) of the groups of each pass: those that are there as they are, the others as many as take `limit` bytes, or
+    one block that takes more."""
+    passes, at, last = [], 0, len(inputs.groups)
+    while at < last:
+        stored = {one.end(at) for one in parts}
+        end = stored.pop() if len(stored) == 1 else None
+        if end != last and end not in sizes:
+            end, held = sizes[at]
+            while end < last and held + sizes[end][1] <= limit:
+                end, held = sizes[end][0], held + sizes[end][1]
+        passes.append((at, end))
+        at = end
+    return passes
 
 
-def _chunks(inputs: CalibrationInputs, methods: int, by_block: bool, limit: int) -> Iterator[list[str]]:
-    """Groups in order, those of a block together, whose quantised weights take `limit` bytes or, if one takes more, that one."""
+def _sizes(inputs: CalibrationInputs, methods: int, by_block: bool) -> dict[int, tuple[int, int]]:
+    """By the number of the first of groups that are fitted together, those of a block: the number after their last, and the bytes
+    that they take."""
     sizes = inputs.layers.assign(size=4 * methods * inputs.layers["in_features"] * inputs.layers["out_features"])
     by_group = sizes.groupby("group", sort=False)["size"].sum()
     kept = sum(batch["input_ids"].numel() for batch in sequences(inputs.run).values()) if by_block else 0
-    chunk, held = [], 0
+    found, at = {}, 0
     for _, members in groupby(inputs.groups, key=lambda group: block_path(group) or group):
         groups = list(members)
         # Hidden states of a block that methods are fitted to: what it was given and what it gave.
         width = int(inputs.layers.loc[inputs.layers["group"] == groups[0], "in_features"].iloc[0])
-        size = int(by_group[groups].sum()) + 8 * kept * width
-        if chunk and held + size > limit:
-            yield chunk
-            chunk, held = [], 0
-        chunk, held = [*chunk, *groups], held + size
-    if chunk:
-        yield chunk
+        found[at] = at + len(groups), int(by_group[groups].sum()) + 8 * kept * width
+        at += len(groups)
+    return found
 
 
 def _telling(progress: Progress, number: int, of: int) -> Progress:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from morphoquant.runs.identity import tensor_bytes
+from morphoquant.store.atomic import explained
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,14 @@ class WeightFile:
 
     @classmethod
     def of(cls, weight: Tensor, folder: Path) -> "WeightFile":
-        """Writes a weight to a new file in `folder`."""
+        """Writes a weight to a new file in `folder`.
+
+        Raises:
+            StoreError: the disk is full.
+        """
         path = folder / f"{sum(1 for _ in folder.iterdir()):06d}.weight"
-        path.write_bytes(tensor_bytes(weight))
+        with explained(path):
+            path.write_bytes(tensor_bytes(weight))
         return cls(path, tuple(weight.shape), weight.dtype)
 
     def mapped(self) -> Tensor:

@@ -28,13 +28,12 @@ def replacing(path: Place) -> Iterator[Path]:
         return
     sibling = path.with_name(f"{path.name}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield sibling
-        with sibling.open("rb") as written:
-            os.fsync(written.fileno())
-        os.replace(sibling, path)
-    except OSError as error:
-        raise StoreError(_explain(error, path)) from error
+        with explained(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield sibling
+            with sibling.open("rb") as written:
+                os.fsync(written.fileno())
+            os.replace(sibling, path)
     finally:
         # Where the folder itself cannot be reached there is nothing to remove, and the error above is the one to tell.
         with suppress(OSError):
@@ -61,11 +60,9 @@ def sweep(folder: Place) -> None:
     """
     if not isinstance(folder, Path):
         return  # what was not sent whole is not there
-    try:
+    with explained(folder):
         for leftover in folder.glob(f"*{TEMPORARY_SUFFIX}"):
             leftover.unlink(missing_ok=True)
-    except OSError as error:
-        raise StoreError(_explain(error, folder)) from error
 
 
 def remove(folder: Place) -> None:
@@ -92,11 +89,21 @@ def drop(folder: Place) -> None:
 
 @contextmanager
 def _sending(path: Place) -> Iterator[Path]:
+    with explained(path), tempfile.TemporaryDirectory(prefix="morphoquant-") as folder:
+        file = Path(folder, path.name)
+        yield file
+        path.objects.put(path.key, file)
+
+
+@contextmanager
+def explained(path: Place) -> Iterator[None]:
+    """Turns what the system says against writing `path` into a sentence.
+
+    Raises:
+        StoreError: the disk is full, or `path` cannot be written.
+    """
     try:
-        with tempfile.TemporaryDirectory(prefix="morphoquant-") as folder:
-            file = Path(folder, path.name)
-            yield file
-            path.objects.put(path.key, file)
+        yield
     except OSError as error:
         raise StoreError(_explain(error, path)) from error
 

@@ -38,6 +38,15 @@ def is_written(folder: Place) -> bool:
     return False
 
 
+def is_surely_written(folder: Place) -> bool:
+    """`is_written`, where it must be sure: on an object store that takes as long as a lease lives, if there is one."""
+    if isinstance(folder, Path):
+        return is_written(folder)
+    from morphoquant.store.lease import is_renewed
+
+    return is_renewed(folder / _LOCK)
+
+
 def locked(folder: Place, waiting: Progress | None = None) -> Hold:
     """Takes hold of a run folder, made if absent.
 

@@ -107,13 +107,20 @@ class Lease:
         return json.dumps({"owner": self._owner, "beat": self._beats, "time": time.time()}).encode()
 
     def _read(self) -> bytes | None:
-        try:
-            return self._path.objects.read(self._path.key)
-        except FileNotFoundError:
-            return None
+        return _content(self._path)
 
     def _is_own(self, content: bytes | None) -> bool:
         return _fields(content).get("owner") == self._owner
+
+
+def is_renewed(path: RemotePath) -> bool:
+    """Whether somebody holds a lease: known when it is renewed, and to nobody when `LIFE` has passed, whatever the clocks say."""
+    first, deadline = _content(path), time.monotonic() + LIFE
+    while (found := _content(path)) is not None and time.monotonic() < deadline:
+        if found != first:
+            return True
+        time.sleep(_LOOK)
+    return False
 
 
 def is_held(path: RemotePath) -> bool:
@@ -123,6 +130,13 @@ def is_held(path: RemotePath) -> bool:
     except FileNotFoundError:
         return False
     return isinstance(renewed, float) and time.time() - renewed < LIFE
+
+
+def _content(path: RemotePath) -> bytes | None:
+    try:
+        return path.objects.read(path.key)
+    except FileNotFoundError:
+        return None
 
 
 def _fields(content: bytes | None) -> dict:

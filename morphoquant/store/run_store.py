@@ -16,7 +16,7 @@ from morphoquant.core.plan import RunPlan
 from morphoquant.core.progress import Progress
 from morphoquant.store.atomic import drop, remove
 from morphoquant.store.header import RunHeader
-from morphoquant.store.hold import is_written, locked
+from morphoquant.store.hold import is_surely_written, is_written, locked
 from morphoquant.store.place import Place, place
 from morphoquant.store.run import Run
 from morphoquant.store.writer import RunWriter
@@ -128,7 +128,7 @@ class RunStore:
             raise UnknownNameError("run", run_id, [entry.run_id for entry in self.entries()])
         try:
             # One that nobody could write is not locked: the folder itself says why it cannot be removed.
-            if is_written(folder) and (not isinstance(folder, Path) or os.access(folder, os.W_OK)):
+            if is_surely_written(folder) and (not isinstance(folder, Path) or os.access(folder, os.W_OK)):
                 raise StoreError(f"run {run_id!r} is being written by another process: cancel that first.")
             remove(folder)
         except OSError as error:

@@ -10,7 +10,7 @@ from morphoquant.store.columns import KEY as _KEY
 from morphoquant.store.columns import column as _column
 from morphoquant.store.inside_schema import INSIDE
 from morphoquant.store.settling_schema import EXTREMES, SETTLING
-from morphoquant.store.summary_schema import INPUT_MEASURES, INPUT_USE
+from morphoquant.store.summary_schema import INPUT_HISTOGRAMS, INPUT_MEASURES, INPUT_USE
 
 SCHEMA_VERSION = 1
 
@@ -139,6 +139,19 @@ GRID_USE = pa.schema(
     ]
 )
 
+# In shards only, so that a run within a bound of memory goes on with the groups that are not fitted yet.
+FITS = pa.schema(
+    [
+        _GROUP,
+        _column("macs", pa.float64(), "1/token", "multiply-accumulates of the quantised product"),
+        _column("extra_macs", pa.float64(), "1/token", "those beside it in higher precision"),
+        _column("extra_bytes", pa.float64(), "byte", "what must be stored beyond the weights"),
+        _column("deployable", pa.bool_(), "flag", "the product can be one of the spec's format"),
+        _column("bypass_density", pa.float64(), "1", "share of the token sample kept in full precision", null=True),
+        _column("seconds", pa.float64(), "s", "time that the search took"),
+    ]
+)
+
 ERRORS = pa.schema(
     [
         _LAYER,
@@ -221,6 +234,7 @@ TABLES: dict[str, pa.Schema] = {
     "channel_stats": CHANNEL_STATS,
     "input_measures": INPUT_MEASURES,
     "histograms": HISTOGRAMS,
+    "input_histograms": INPUT_HISTOGRAMS,
     "fine_histograms": FINE_HISTOGRAMS,
     "token_sample": TOKEN_SAMPLE,
     "shown_tokens": TOKEN_SAMPLE,  # fewer and rounded, in a shipped copy: to look at, for no method to be fitted to
@@ -228,6 +242,7 @@ TABLES: dict[str, pa.Schema] = {
     "extremes": EXTREMES,
     "sequences": SEQUENCES,
     "grids": GRIDS,
+    "fits": FITS,
     "grid_use": GRID_USE,
     "input_use": INPUT_USE,
     "errors": ERRORS,

@@ -6,7 +6,7 @@ its tables' footers are. A mark that cannot be read is none, so that the shard i
 
 import json
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from morphoquant.core.errors import StoreError, UnreachableError
 from morphoquant.store.atomic import sweep, write_text
 from morphoquant.store.hold import Hold, confirm, lock_of
 from morphoquant.store.place import Place
-from morphoquant.store.run import check_table
+from morphoquant.store.run import check_table, read_parts
 from morphoquant.store.table_file import write_table
 
 SHARDS, MARK = "shards", "shard.json"
@@ -53,7 +53,7 @@ class Shards:
     def mark(self, first: int) -> Mark | None:
         """The mark of the shard that begins with batch `first`; absent where the shard is not there."""
         try:
-            text, _, check = (self._place(first) / MARK).read_text(encoding="utf-8").partition("\n")
+            text, _, check = (self.place(first) / MARK).read_text(encoding="utf-8").partition("\n")
             found = Mark(**json.loads(text)) if check == _checksum(text) else None
             return found if found is not None and first == found.first < found.end else None
         except UnreachableError:
@@ -67,7 +67,7 @@ class Shards:
         Raises:
             StoreError: the folder cannot be written.
         """
-        folder = self._place(first)
+        folder = self.place(first)
         try:
             lock = self._locks.pop(first, None) or lock_of(folder)
             lock.acquire(timeout=0)
@@ -79,7 +79,7 @@ class Shards:
         sweep(folder)
         return lock
 
-    def write(self, first: int, end: int, tables: Mapping[str, Iterable[pa.Table]], hold: Hold) -> None:
+    def write(self, first: int, end: int, tables: Mapping[str, Iterable[pa.Table]], hold: Hold) -> Mark:
         """Stores the mergeable tables of batches [first, end).
 
         Args:
@@ -87,6 +87,9 @@ class Shards:
             end: the one after the last.
             tables: the parts of each, by name.
             hold: of the shard or of the run; nothing is written by who has lost it.
+
+        Returns:
+            Its mark.
         """
         footers = {}
         for name, parts in tables.items():
@@ -94,8 +97,10 @@ class Shards:
             path = f"{SHARDS}/{first:08d}/{name}.parquet"
             _, footers[path] = write_table(self.folder / path, name, parts)
         confirm(hold)
-        text = json.dumps(asdict(Mark(first, end, footers)))
-        write_text(self._place(first) / MARK, f"{text}\n{_checksum(text)}")
+        mark = Mark(first, end, footers)
+        text = json.dumps(asdict(mark))
+        write_text(self.place(first) / MARK, f"{text}\n{_checksum(text)}")
+        return mark
 
     def check(self) -> None:
         """Reads all shards but those that a process is at, and takes the marks off those that are damaged or not all there."""
@@ -106,12 +111,13 @@ class Shards:
                 continue
             try:
                 mark = self.mark(int(name))
-                if mark is not None and not self._reads(mark):
-                    (self._place(mark.first) / MARK).unlink(missing_ok=True)
+                if mark is not None and not self.reads(mark):
+                    (self.place(mark.first) / MARK).unlink(missing_ok=True)
             finally:
                 hold.release()
 
-    def _reads(self, mark: Mark) -> bool:
+    def reads(self, mark: Mark) -> bool:
+        """Whether all tables of a shard can be read whole."""
         try:
             for path, footer in mark.footers.items():
                 check_table(self.folder / path, Path(path).stem, footer)
@@ -121,7 +127,17 @@ class Shards:
             return False
         return True
 
-    def _place(self, first: int) -> Place:
+    def parts(self, mark: Mark, name: str) -> Iterator[pa.Table]:
+        """The parts of table `name` of a shard, as they were given to `write`.
+
+        Raises:
+            StoreError: it was damaged in the meantime.
+        """
+        path = f"{SHARDS}/{mark.first:08d}/{name}.parquet"
+        return read_parts(self.folder / path, name, mark.footers[path])
+
+    def place(self, first: int) -> Place:
+        """The folder of the shard that begins with batch `first`."""
         return self.folder / SHARDS / f"{first:08d}"
 
 

@@ -34,6 +34,15 @@ INPUT_MEASURES = pa.schema(
     ]
 )
 
+INPUT_HISTOGRAMS = pa.schema(
+    [
+        *_KEYS,
+        column("position", KEY, "name", "first or rest of the sequence"),
+        column("bins", pa.list_(pa.uint16()), "index", "bins that hold a value, ascending; edges in stats/bins.py"),
+        column("counts", pa.list_(pa.int64()), "values", "values in each of `bins`, of all channels"),
+    ]
+)
+
 INPUT_USE = pa.schema(
     [
         *_KEYS,

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from morphoquant.core.errors import StoreError, UnreachableError
 from morphoquant.core.plan import RunPlan
+from morphoquant.store.aside import Aside
 from morphoquant.store.atomic import drop, sweep
 from morphoquant.store.header import HEADER_FILE, RunHeader
 from morphoquant.store.hold import Hold, confirm, locked
@@ -110,6 +111,10 @@ class RunWriter:
         footers = self.header.footers
         there = [path for path in paths if path in footers or (self.folder / path).exists()]
         return [read_table(self.folder / path, name, None, where, footer=footers.get(path)) for path in there]
+
+    def aside(self, kind: str) -> Aside:
+        """What is set aside on the way to shards, by its kind; it goes with them."""
+        return Aside(self.folder / SHARDS / kind, self._lock)
 
     def finish(self, tables: dict[str, Iterable[pa.Table]], summary: dict[str, Any]) -> None:
         """Stores the final tables, marks the run finished, then drops the shards."""

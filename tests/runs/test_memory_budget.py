@@ -5,6 +5,7 @@ import psutil
 import pytest
 import torch
 from fixtures.pairs import pairs
+from fixtures.run_files import contents
 from fixtures.saved_models import save_llama, save_llava
 
 import morphoquant
@@ -128,6 +129,25 @@ def test_groups_fitted_a_few_at_a_time_have_the_same_errors(whole, apart, run, c
         assert one.header.summary["cost"] | {"calibration_seconds": 0} == other.header.summary["cost"] | {
             "calibration_seconds": 0
         }
+
+
+def test_a_stopped_run_goes_on_with_the_groups_that_lack(whole, apart, run, cache, tmp_path, monkeypatch):
+    monkeypatch.setattr(quantizing, "SHARD", 2)
+    wanted = {one.run_id for one in quantized(whole, run, cache, *METHODS)}
+    first, again = [], []
+
+    def stopping(stage, done, total):
+        first.append(stage)
+        if stage.startswith("measuring, pass 3 of") and done == total:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(quantizing, "room", lambda memory, model: 2 * len(METHODS) * WEIGHTS)
+    with pytest.raises(KeyboardInterrupt):
+        quantized(apart, run, tmp_path, *METHODS, memory=1, progress=stopping)
+    monkeypatch.setattr(quantizing, "room", lambda memory, model: 4 * len(METHODS) * WEIGHTS)  # so that passes are others
+    quantized(apart, run, tmp_path, *METHODS, memory=1, progress=lambda *state: again.append(state[0]))
+    assert first[0].startswith("fitting, pass 1 of") and again[0].startswith("fitting, pass 3 of")
+    assert contents(tmp_path) == {name: digest for name, digest in contents(cache).items() if name.split("/")[1] in wanted}
 
 
 def test_a_model_runs_with_weights_and_fits_on_the_disk_as_it_does_in_memory(whole, apart, run, tmp_path):

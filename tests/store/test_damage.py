@@ -8,6 +8,7 @@ from store.test_run_store import finished, plan, tokens
 
 from morphoquant.core.errors import MorphoQuantError, StoreError
 from morphoquant.core.progress import silent
+from morphoquant.store import lease
 from morphoquant.store.writer import RunWriter
 
 
@@ -117,9 +118,13 @@ def test_a_finished_run_is_not_begun_again(store):
     assert store.finished(plan()).frame("tokens")["count"].tolist() == [3, 4, 5]
 
 
-def test_a_run_that_is_written_is_not_removed(store):
+def test_a_run_that_is_written_is_not_removed(store, monkeypatch):
+    for name, seconds in (("BEAT", 0.05), ("LIFE", 2.0), ("_LOOK", 0.02)):
+        monkeypatch.setattr(lease, name, seconds)
     with store.writer(plan()), pytest.raises(StoreError, match="cancel that first"):
         store.delete(plan().run_id)
+    store.delete(plan().run_id)
+    assert store.entries() == []
 
 
 def test_a_writer_that_cannot_begin_frees_the_run(store, monkeypatch):

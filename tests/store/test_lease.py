@@ -12,7 +12,7 @@ from store.test_run_store import plan, tokens
 from morphoquant.core.errors import StoreError
 from morphoquant.core.progress import silent
 from morphoquant.store import lease
-from morphoquant.store.lease import Lease, is_held
+from morphoquant.store.lease import Lease, is_held, is_renewed
 from morphoquant.store.place import place
 from morphoquant.store.run_store import RunStore
 
@@ -67,6 +67,16 @@ def test_who_takes_over_from_the_dead_waits_one_life_whatever_the_clocks_say(qui
     first.release()
     second.confirm()
     second.release()
+
+
+def test_whether_somebody_holds_a_lease_is_seen_by_its_signs_and_by_no_clock(quick, path):
+    assert not is_renewed(path)
+    held = Lease(path)
+    held.acquire(0)
+    assert is_renewed(path)
+    die(held)
+    path.write_bytes(json.dumps({"owner": held._owner, "beat": 9, "time": time.time() + 1e6}).encode())
+    assert is_held(path) and not is_renewed(path)
 
 
 def test_of_many_who_begin_at_once_one_holds(path):
