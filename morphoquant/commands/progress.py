@@ -40,14 +40,16 @@ class TerminalProgress:
     def __call__(self, stage: str, done: int, total: int) -> None:
         left = self.clock.seconds_left(stage, done, total)
         now, ends = time.monotonic(), total > 0 and done >= total
-        new = stage != self.stage
+        new, remark = stage != self.stage, not (done or total)  # a sentence that counts nothing
+        if remark and not new:
+            return
         if not (new or ends) and now - self.shown < (_INTERVAL if self.terminal else 10 * _INTERVAL):
             return
         self.shown, self.stage = now, stage
-        share = f"{100 * done / total:3.0f} %" if total else f"{done}"
-        text = f"{stage}: {share}" + (f", {_duration(left)} left" if left is not None and not ends else "")
+        share = f": {100 * done / total:3.0f} %" if total else "" if remark else f": {done}"
+        text = f"{stage}{share}" + (f", {_duration(left)} left" if left is not None and not ends else "")
         if self.terminal:
-            sys.stderr.write(f"\r\x1b[2K{text}" + ("\n" if ends else ""))
+            sys.stderr.write(f"\r\x1b[2K{text}" + ("\n" if ends or remark else ""))
         else:
             sys.stderr.write(text + "\n")
         sys.stderr.flush()

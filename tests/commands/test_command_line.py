@@ -9,12 +9,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from morphoquant.cli import main, parser
-from morphoquant.commands.progress import PROGRESS_FILE, Clock, FileProgress
+from morphoquant.cli import VERBS, main, parser
+from morphoquant.commands.progress import PROGRESS_FILE, Clock, FileProgress, TerminalProgress
 from morphoquant.core import offered
 from morphoquant.core.spec import FORMAT_BITS
-
-VERBS = ("demo", "capture", "quantize", "compare", "export", "methods", "runs", "dashboard")
 
 
 @pytest.fixture
@@ -22,7 +20,7 @@ def cache(small_runs):
     return ["--cache", str(small_runs.store.cache)]
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", [module.__name__.rpartition(".")[2] for module in VERBS])
 def test_help_has_an_example(verb, capsys):
     with pytest.raises(SystemExit) as stop:
         main([verb, "--help"])
@@ -111,6 +109,14 @@ def test_unknown_word_is_refused():
 def test_help_needs_no_engine():
     code = "import sys, morphoquant.cli; assert 'torch' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2]).returncode == 0
+
+
+def test_a_remark_is_told_once_and_counts_nothing(capsys):
+    progress = TerminalProgress()
+    for _ in range(2):
+        progress("3 linears of experts stay in full precision", 0, 0)
+    progress("capturing", 1, 1)
+    assert capsys.readouterr().err.splitlines() == ["3 linears of experts stay in full precision", "capturing: 100 %"]
 
 
 def test_status_file_tells_the_end(cache, tmp_path, monkeypatch, capsys):
