@@ -20,6 +20,7 @@ import pyarrow as pa
 from morphoquant.core.plan import RunPlan
 from morphoquant.queries.input_measures import measures_of
 from morphoquant.queries.input_use import use_of
+from morphoquant.queries.summed_bins import histograms_of
 from morphoquant.runs.tables import summed_up
 from morphoquant.stats.bins import bin_edges, bin_of
 from morphoquant.store.run_store import RunStore
@@ -230,7 +231,8 @@ def build(cache: Path, layers: list[Linear], blocks: int) -> None:
     facts["shipped_groups"] = [linear.name for linear in kept]
     with store.writer(plan) as writer:
         made = {**shared, "channel_stats": statistics(groups), "histograms": histograms(kept)}
-        writer.finish(summed_up(made, "channel_stats", "input_measures", measures_of), facts)
+        made = summed_up(made, "channel_stats", "input_measures", measures_of)
+        writer.finish(summed_up(made, "histograms", "input_histograms", histograms_of), facts)
     for method, ratio in METHODS.items():
         fitted = replace(plan, kind="quantize", capture=plan.run_id, method=method, spec=f"w{BITS}a{BITS}")
         tables = {"errors": [errors(layers, ratio)], "grids": grids(groups, ratio), "grid_use": grid_use(groups, ratio)}

@@ -13,8 +13,13 @@ from numba import njit, prange
 
 _LOOP = dict(cache=True, nogil=True, error_model="numpy")
 _TEAM = dict(_LOOP, parallel=True)
+# Sums in any order, so that several bins are worked on at a time.
+_SUM = dict(_LOOP, fastmath={"reassoc", "contract", "nsz"})
 # Beyond the outermost level by more than this many steps counts as clipped (quant/grid.py).
 _CLIPPED = 0.50001
+_THIRD, _TWELFTH = 1 / 3, 1 / 12
+# Parts that the rows are dealt out in, each with room for one row.
+_SHARES = 256
 # Adding and taking away 1.5 * 2^52 rounds to the nearest whole number, half to even, of magnitudes below 2^51.
 _ROUND = 6755399441055744.0
 
@@ -42,9 +47,67 @@ def _ends(edges, bin_, low, high):
     return start, max(end, start + abs(start) * 1e-6 + 1e-12)
 
 
+@njit(**_LOOP)
+def _laid_out(bins, counts, edges, low, high, start, end, share):
+    """Where the values of each bin of a row lie and how dense they are, into `start`, `end` and `share`.
+
+    Returns:
+        The values, the sum of their squares, the least start and the greatest end.
+    """
+    values, signal, least, most = 0.0, 0.0, np.inf, -np.inf
+    for entry in range(len(bins)):
+        n = max(counts[entry], 0)
+        a, b = _ends(edges, bins[entry], low, high)
+        start[entry], end[entry], share[entry] = a, b, n / (b - a)
+        values += n
+        signal += n * (b * b + b * a + a * a)
+        least, most = min(least, a), max(most, b)
+    return values, signal / 3, least, most
+
+
+@njit(**_SUM)
+def _rounded(start, end, share, inverse, zero, code_low, code_high):
+    """Expected sum of (u - n)^2 over the bins of a row."""
+    error = 0.0
+    for entry in range(len(share)):
+        first, last = start[entry] * inverse + zero, end[entry] * inverse + zero
+        m, o = _code(first, code_low, code_high), _code(last, code_low, code_high)
+        below, above = first - m, last - o
+        error += share[entry] * max((o - m) * _TWELFTH + (above * above * above - below * below * below) * _THIRD, 0.0)
+    return error
+
+
+@njit(**_LOOP)
+def _clipped(start, end, share, inverse, zero, code_low, code_high):
+    """The part of it beyond the grid by more than half a step, and the values there."""
+    error, values = 0.0, 0.0
+    top, bottom = code_high + _CLIPPED, code_low - _CLIPPED
+    for entry in range(len(share)):
+        first, last = start[entry] * inverse + zero, end[entry] * inverse + zero
+        if last > top or first < bottom:
+            over = max(last - code_high, 0.5) ** 3 - max(first - code_high, 0.5) ** 3
+            under = min(last - code_low, -0.5) ** 3 - min(first - code_low, -0.5) ** 3
+            error += share[entry] * (over + under) * _THIRD
+            values += share[entry] * (max(last - max(first, top), 0.0) + max(min(last, bottom) - first, 0.0))
+    return error, values
+
+
+@njit(**_LOOP)
+def _bounded(start, end, share, limit, inner, outer):
+    """Bins as far as they do not bypass, into `inner` and `outer`; the values that do."""
+    passed = 0.0
+    for entry in range(len(share)):
+        inner[entry] = min(max(start[entry], -limit), limit)
+        outer[entry] = min(max(end[entry], -limit), limit)
+        passed += share[entry] * ((end[entry] - start[entry]) - (outer[entry] - inner[entry]))
+    return passed
+
+
 @njit(**_TEAM)
 def errors(offsets, bins, counts, low, high, largest_offsets, largest, edges, places, step, zero, limit, code_low, code_high):
-    """Sums of each row [R, 6]: values, x^2, squared error, its clipped part, clipped values, bypassed values.
+    """Sums of each row: values and x^2 [R, 2]; squared error, its clipped part, clipped and bypassed values [R, 4, grids].
+
+    A row's bins are laid out once for all grids.
 
     Args:
         offsets: start of each row in `bins` and `counts`, and the end [R + 1].
@@ -56,61 +119,55 @@ def errors(offsets, bins, counts, low, high, largest_offsets, largest, edges, pl
         largest: exact values.
         edges: (low, high) of each bin.
         places: channel of each row [R].
-        step: of each channel [K].
-        zero: code of the value zero [K].
-        limit: magnitude above which values bypass [K]; inf for none, below 0 for all.
-        code_low: smallest code.
-        code_high: largest code.
+        step: of each channel [K, grids].
+        zero: code of the value zero [K, grids].
+        limit: magnitude above which values bypass [K, grids]; inf for none, below 0 for all.
+        code_low: smallest code [grids].
+        code_high: largest code [grids].
     """
-    found = np.zeros((len(places), 6))
-    third = 1.0 / 3.0
-    for row in prange(len(places)):
-        k = places[row]
-        s, z, bound = step[k], zero[k], limit[k]
-        inverse, cube = 1.0 / s, s * s * s
-        top, bottom = code_high + _CLIPPED, code_low - _CLIPPED
-        values, signal, error, clip, beyond, passed = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-        for entry in range(offsets[row], offsets[row + 1]):
-            n = counts[entry]
-            if n <= 0:
-                continue
-            start, end = _ends(edges, bins[entry], low[row], high[row])
-            width = end - start
-            values += n
-            signal += n * (end * end + end * start + start * start) * third
-            if end > bound or start < -bound:
-                end = min(end, bound)
-                start = min(max(start, -bound), end)
-                passed += n * (1.0 - (end - start) / width)
-                if end <= start:
-                    continue
-            first, last = start * inverse + z, end * inverse + z
-            m, o = _code(first, code_low, code_high), _code(last, code_low, code_high)
-            below, above = first - m, last - o
-            share = n * cube / width
-            error += share * max((o - m) / 12 + (above**3 - below**3) * third, 0.0)
-            if last > top or first < bottom:
-                over = max(above, 0.5) ** 3 - (max(below, 0.5) ** 3 if m == code_high else 0.125) if o == code_high else 0.0
-                under = (min(above, -0.5) ** 3 if o == code_low else -0.125) - min(below, -0.5) ** 3 if m == code_low else 0.0
-                clip += share * (over + under) * third
-                outside = max(last - max(first, top), 0.0) + max(min(last, bottom) - first, 0.0)
-                beyond += n * outside * s / width
-        for entry in range(largest_offsets[row], largest_offsets[row + 1]):
-            x = np.float64(largest[entry])
-            values += 1
-            signal += x * x
-            if abs(x) > bound:
-                passed += 1
-                continue
-            u = x * inverse + z
-            off = (u - _code(u, code_low, code_high)) * s
-            error += off * off
-            if u > top or u < bottom:
-                clip += off * off
-                beyond += 1
-        found[row, 0], found[row, 1], found[row, 2] = values, signal, error
-        found[row, 3], found[row, 4], found[row, 5] = min(clip, error), beyond, passed
-    return found
+    rows, grids = len(places), step.shape[1]
+    plain, found = np.zeros((rows, 2)), np.zeros((rows, 4, grids))
+    longest = 0
+    for row in range(rows):
+        longest = max(longest, offsets[row + 1] - offsets[row])
+    shares = min(rows, _SHARES)
+    for part in prange(shares):
+        room = np.empty((5, longest))
+        for row in range(part * rows // shares, (part + 1) * rows // shares):
+            k, size = places[row], offsets[row + 1] - offsets[row]
+            own = slice(offsets[row], offsets[row + 1])
+            start, end, share = room[0, :size], room[1, :size], room[2, :size]
+            values, signal, least, most = _laid_out(bins[own], counts[own], edges, low[row], high[row], start, end, share)
+            exact = largest[largest_offsets[row] : largest_offsets[row + 1]]
+            for g in range(grids):
+                s, z, bound, lowest, highest = step[k, g], zero[k, g], limit[k, g], code_low[g], code_high[g]
+                inverse, top, bottom = 1.0 / s, highest + _CLIPPED, lowest - _CLIPPED
+                first, last, clip, beyond, passed = start, end, 0.0, 0.0, 0.0
+                if most > bound or least < -bound:
+                    first, last = room[3, :size], room[4, :size]
+                    passed = _bounded(start, end, share, bound, first, last)
+                error = _rounded(first, last, share, inverse, z, lowest, highest)
+                if most * inverse + z > top or least * inverse + z < bottom:
+                    clip, beyond = _clipped(first, last, share, inverse, z, lowest, highest)
+                error, clip, beyond = error * (s * s * s), clip * (s * s * s), beyond * s
+                for value in exact:
+                    x = np.float64(value)
+                    if abs(x) > bound:
+                        passed += 1
+                        continue
+                    u = x * inverse + z
+                    off = (u - _code(u, lowest, highest)) * s
+                    error += off * off
+                    if u > top or u < bottom:
+                        clip += off * off
+                        beyond += 1
+                found[row, 0, g], found[row, 1, g] = error, min(clip, error)
+                found[row, 2, g], found[row, 3, g] = beyond, passed
+            for value in exact:
+                values += 1
+                signal += np.float64(value) ** 2
+            plain[row, 0], plain[row, 1] = values, signal
+    return plain, found
 
 
 @njit(**_LOOP)

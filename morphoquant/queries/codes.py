@@ -10,6 +10,7 @@ from morphoquant.queries.alpha import channel_grids
 from morphoquant.queries.layers import group_row
 from morphoquant.queries.modalities import ordered, where
 from morphoquant.queries.own_channels import in_own_channels
+from morphoquant.queries.summed_bins import coded
 from morphoquant.stats.bins import bin_edges
 from morphoquant.store.run import Run
 
@@ -37,24 +38,47 @@ def codes_used(run: Run, capture: Run, selection: Selection, layer: str) -> pd.D
         filters["channel"] = int(selection.channel)
     if not capture.has("histograms"):
         raise StoreError(f"run {capture.run_id!r} keeps no histograms: capture the model anew to count the codes in use.")
-    table = capture.table("histograms", ["modality", "channel", "bins", "counts"], filters)
+    table = capture.table("histograms", ["modality", "channel", "bins"], filters)
     if not table.num_rows:
         raise StoreError(f"run {capture.run_id!r} keeps no histogram of {group!r} for this selection: choose another layer.")
-    grids = channel_grids(in_own_channels(run), layer).set_index("channel")
-    row, code = bin_codes(table, grids)
-    names = table["modality"].combine_chunks()
-    pairs, pair = np.unique(
-        np.stack([names.indices.to_numpy(), table["channel"].to_numpy()]).astype(np.int64), axis=1, return_inverse=True
-    )
+    return codes_taken(table, channel_grids(in_own_channels(run), layer), selection)
+
+
+def codes_taken(table: pa.Table, grids: pd.DataFrame, selection: Selection) -> pd.DataFrame:
+    """The frame of `codes_used`.
+
+    Args:
+        table: modality, channel and bins of some histograms of one input.
+        grids: its static grids, a row for each channel in order.
+        selection: for the order of modalities.
+    """
+    from morphoquant.quant import code_loops
+
+    modality, names = coded(table, ["modality"])
+    channel, channels = table["channel"].to_numpy().astype(np.int64), len(grids)
+    pair = modality * channels + channel
+    order = np.argsort(pair, kind="stable")
+    starts = np.flatnonzero(np.diff(pair[order], prepend=-1))
+    lists = table["bins"].combine_chunks()
+    offsets = np.concatenate([[0], np.cumsum(lists.value_lengths().to_numpy())]).astype(np.int64)
+    rows = offsets, lists.flatten().to_numpy(), bin_edges().mean(axis=1), order, np.append(starts, len(order)), channel
+    step, zero = (grids[name].to_numpy(np.float64) for name in ("step", "zero_point"))
     low, high = _codes(grids)
-    taken = np.zeros((pairs.shape[1], high - low + 1), bool)
-    some = ~np.isnan(code)
-    # A channel that bypasses whole uses 0 codes.
-    taken[pair.reshape(-1)[row[some]], code[some].astype(np.int64) - low] = True
-    found = dict(modality=names.dictionary.to_numpy(zero_copy_only=False)[pairs[0]], channel=pairs[1], used=taken.sum(axis=1))
-    counted = pd.DataFrame(found).assign(available=high - low + 1).sort_values("channel")
-    counted.insert(0, "layer", group)
-    return ordered(counted, selection)
+    pair = pair[order[starts]]
+    counted = dict(
+        layer=grids["group"].iat[0],
+        modality=np.array([name for (name,) in names], object)[pair // channels],
+        channel=pair % channels,
+        # A channel that bypasses whole uses 0 codes.
+        used=code_loops.codes_taken(*rows, step, zero, _limits(grids), low, high),
+        available=high - low + 1,
+    )
+    return ordered(pd.DataFrame(counted).astype({"modality": str}), selection)
+
+
+def _limits(grids: pd.DataFrame) -> np.ndarray:
+    """Magnitude above which values of each channel take no code."""
+    return np.where(grids["masked"].to_numpy(bool), grids["bypass_limit"].fillna(np.inf).to_numpy(np.float64), np.inf)
 
 
 def occupied_codes(table: pa.Table, grids: pd.DataFrame) -> pd.DataFrame:
@@ -89,8 +113,7 @@ def bin_codes(table: pa.Table, grids: pd.DataFrame) -> tuple[np.ndarray, np.ndar
     place = grids.index.get_indexer(table["channel"].to_numpy())[row]
     step, zero_point = (torch.from_numpy(grids[name].to_numpy(np.float64)[place]) for name in ("step", "zero_point"))
     codes = UniformGrid(step, zero_point, *_codes(grids)).codes(torch.from_numpy(centre)).numpy()
-    limit = np.where(grids["masked"].to_numpy(bool), grids["bypass_limit"].fillna(np.inf).to_numpy(np.float64), np.inf)
-    return row, np.where(np.abs(centre) > limit[place], np.nan, codes)
+    return row, np.where(np.abs(centre) > _limits(grids)[place], np.nan, codes)
 
 
 def _codes(grids: pd.DataFrame) -> tuple[int, int]:

@@ -68,18 +68,22 @@ def error_sums(run: Run, selection: Selection, tap: str, source: str | None = No
     return error_sums_of([run], selection, tap, source).drop(columns="run")
 
 
-def error_sums_of(runs: Sequence[Run], selection: Selection, tap: str, source: str | None = None) -> pd.DataFrame:
+def error_sums_of(
+    runs: Sequence[Run], selection: Selection, tap: str, source: str | None = None, layer: str | None = None
+) -> pd.DataFrame:
     """`error_sums` of several runs, in their order, with column run: the place of each in `runs`.
 
-    All of them are summed at once; one after the other, most of the time would go into beginning.
+    All of them are summed at once; one after the other, most of the time would go into beginning. Of one `layer` alone, a run
+    may have no row.
 
     Raises:
         StoreError: one of the runs has no such rows.
     """
     places = pd.concat([rows.assign(run=place) for place, rows in enumerate(_places(runs, selection, tap))], ignore_index=True)
+    places = places if layer is None else places[places["layer"] == layer]
     found = errors_of(runs, selection, tap=[tap], layer=list(places["layer"].unique()))
     found = found[(found["source"].astype(str) == found["run"].map(_sources(found, source))) & (found["tokens"] > 0)]
-    for place in sorted(set(range(len(runs))) - set(found["run"])):
+    for place in sorted(set(range(len(runs))) - set(found["run"])) if layer is None else ():
         raise StoreError(
             f"run {runs[place].run_id!r} has no {tap} error with {source or 'both'} quantised for this selection: "
             "choose other modalities, another component, or a run that quantises it."
@@ -89,7 +93,7 @@ def error_sums_of(runs: Sequence[Run], selection: Selection, tap: str, source: s
     pooled = rows[[*SUMS, *INPUT_SUMS]].sum(min_count=1).join(rows["cosine_min"].min()).reset_index()
     pooled = pooled.astype(dict.fromkeys(keys[1:4], str)).merge(places, on=["run", "layer"])
     pooled = pooled[["run", *PLACE, "modality", "source", "width", "cosine_min", *SUMS, *INPUT_SUMS]]
-    return ordered(pooled, selection, "run", "order")
+    return pooled if layer and pooled.empty else ordered(pooled, selection, "run", "order")
 
 
 def _places(runs: Sequence[Run], selection: Selection, tap: str) -> Iterator[pd.DataFrame]:
@@ -156,9 +160,9 @@ def layer_errors(run: Run, selection: Selection, measure: str) -> pd.DataFrame:
     return layer_errors_of([run], selection, measure).drop(columns="run")
 
 
-def layer_errors_of(runs: Sequence[Run], selection: Selection, measure: str) -> pd.DataFrame:
-    """`layer_errors` of several runs, in their order, with column run: the place of each in `runs`."""
+def layer_errors_of(runs: Sequence[Run], selection: Selection, measure: str, layer: str | None = None) -> pd.DataFrame:
+    """`layer_errors` of several runs, in their order, with column run: the place of each in `runs`; of all layers or of one."""
     tap, name = split_measure(measure)
-    sums = error_sums_of(runs, selection, tap)
+    sums = error_sums_of(runs, selection, tap, layer=layer)
     sums = sums.assign(value=ERROR_MEASURES[name](sums))
     return sums.loc[sums["value"].notna(), ["run", *PLACE, "modality", "tokens", "value"]].reset_index(drop=True)

@@ -1,5 +1,8 @@
 """The distribution of a layer input's values by modality, from the stored bins."""
 
+from collections.abc import Sequence
+from typing import NoReturn
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -9,8 +12,11 @@ from morphoquant.core.selection import Selection
 from morphoquant.queries.layers import group_row
 from morphoquant.queries.modalities import ordered, where
 from morphoquant.queries.once import once
-from morphoquant.stats.bins import BIN_COUNT, SIGN_BINS, bin_edges
+from morphoquant.queries.summed_bins import TABLE, added_up
+from morphoquant.stats.bins import SIGN_BINS, bin_edges
 from morphoquant.store.run import Run
+
+Counts = dict[str, np.ndarray]
 
 
 def layers_with_histograms(run: Run) -> list[str]:
@@ -20,10 +26,11 @@ def layers_with_histograms(run: Run) -> list[str]:
 
 @once
 def _kept(run: Run) -> tuple[str, ...]:
-    return tuple(sorted(run.table("histograms", ["group"])["group"].unique().to_pylist()))
+    name = TABLE if run.has(TABLE) else "histograms"
+    return tuple(sorted(run.table(name, ["group"])["group"].unique().to_pylist()))
 
 
-def bin_counts(run: Run, selection: Selection, layer: str, channel: int | None = None) -> dict[str, np.ndarray]:
+def bin_counts(run: Run, selection: Selection, layer: str, channel: int | None = None) -> Counts:
     """Values in each bin, by modality, over all channels or one.
 
     Returns:
@@ -32,25 +39,61 @@ def bin_counts(run: Run, selection: Selection, layer: str, channel: int | None =
     Raises:
         StoreError: the run keeps no histogram of this layer, the channel does not exist, or none of its values is finite.
     """
+    if channel is None:
+        return bin_counts_of(run, selection, [layer])[0]
+    return counted(channel_bins(run, selection, layer, channel))
+
+
+def bin_counts_of(run: Run, selection: Selection, layers: Sequence[str]) -> list[Counts]:
+    """`bin_counts` of several layers, over all channels of each."""
+    groups = [str(group_row(run, layer)["group"]) for layer in layers]
+    if not run.has(TABLE):
+        return [counted(_rows(run, selection, group, ["modality", "bins", "counts"])) for group in groups]
+    table = run.table(TABLE, ["group", "modality", "bins", "counts"], {**where(selection), "group": groups})
+    found: dict[str, Counts] = {}
+    for (group, modality), row in added_up(table, ("group", "modality")).items():
+        found.setdefault(group, {})[modality] = row
+    return [with_values(found[group]) if group in found else _nothing(run, group) for group in groups]
+
+
+def channel_bins(run: Run, selection: Selection, layer: str, channel: int) -> pa.Table:
+    """The histograms of one channel: modality, channel, bins, counts.
+
+    Raises:
+        StoreError: the run keeps no histogram of this layer, or the channel does not exist.
+    """
     group = group_row(run, layer)
-    filters = {**where(selection), "group": group["group"]}
-    if channel is not None:
-        if not 0 <= channel < int(group["in_features"]):
-            raise StoreError(f"{layer} has no channel {channel}: allowed are 0 to {int(group['in_features']) - 1}.")
-        filters["channel"] = int(channel)
-    table = run.table("histograms", ["modality", "bins", "counts"], filters) if run.has("histograms") else None
-    if table is None or not table.num_rows:
-        kept = layers_with_histograms(run)
-        if group["group"] in kept:
-            raise StoreError("no token matches the selection: include more modalities, or both position classes.")
-        raise StoreError(
-            f"run {run.run_id!r} keeps no histogram of {group['group']!r}: "
-            + (f"choose one of {', '.join(kept[:6])}{' ...' if len(kept) > 6 else ''}." if kept else "capture the model anew.")
-        )
-    return with_values(_added_up(table))
+    if not 0 <= channel < int(group["in_features"]):
+        raise StoreError(f"{layer} has no channel {channel}: allowed are 0 to {int(group['in_features']) - 1}.")
+    return _rows(run, selection, str(group["group"]), ["modality", "channel", "bins", "counts"], channel=int(channel))
 
 
-def with_values(counts: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def counted(table: pa.Table) -> Counts:
+    """Values in each bin, by modality, of rows as `channel_bins` gives them.
+
+    Raises:
+        StoreError: none of the values is finite.
+    """
+    return with_values({modality: row for (modality,), row in added_up(table, ("modality",)).items()})
+
+
+def _rows(run: Run, selection: Selection, group: str, columns: list[str], **also: int) -> pa.Table:
+    filters = {**where(selection), "group": group, **also}
+    table = run.table("histograms", columns, filters) if run.has("histograms") else None
+    return table if table is not None and table.num_rows else _nothing(run, group)
+
+
+def _nothing(run: Run, group: str) -> NoReturn:
+    kept = layers_with_histograms(run)
+    if group in kept:
+        raise StoreError("no token matches the selection: include more modalities, or both position classes.")
+    raise StoreError(
+        f"run {run.run_id!r} keeps no histogram of {group!r}: "
+        + (f"choose one of {', '.join(kept[:6])}{' ...' if len(kept) > 6 else ''}." if kept else "capture the model anew.")
+    )
+
+
+def with_values(counts: Counts) -> Counts:
     """Those modalities of the values in each bin that have a value at all.
 
     Raises:
@@ -60,17 +103,6 @@ def with_values(counts: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     if not found:
         raise StoreError("every value of this selection is NaN or infinite: choose another channel, or include more modalities.")
     return found
-
-
-def _added_up(table: pa.Table) -> dict[str, np.ndarray]:
-    names = table["modality"].combine_chunks().cast(pa.string())
-    lists = table["bins"].combine_chunks()
-    codes, known = pd.factorize(names.to_numpy(zero_copy_only=False))
-    owner = np.repeat(codes, lists.value_lengths().to_numpy())
-    bins = lists.flatten().to_numpy().astype(np.int64)
-    counts = table["counts"].combine_chunks().flatten().to_numpy()
-    total = np.bincount(owner * BIN_COUNT + bins, weights=counts, minlength=len(known) * BIN_COUNT)
-    return {str(name): row.astype(np.int64) for name, row in zip(known, total.reshape(-1, BIN_COUNT), strict=True)}
 
 
 def magnitude_histogram(
@@ -91,6 +123,12 @@ def magnitude_histogram(
         in octaves, because the stored bins are narrower at the end of an octave; null for the first bin, which has none).
         Bins from the smallest to the largest that any modality fills.
     """
+    frame = magnitudes([bin_counts(run, selection, layer, channel)], per_octave).drop(columns="place")
+    return ordered(frame.sort_values("low", kind="stable"), selection)
+
+
+def magnitudes(inputs: Sequence[Counts], per_octave: int) -> pd.DataFrame:
+    """The columns of `magnitude_histogram` for several inputs, and place: which of `inputs` a row is of."""
     edges = bin_edges()[:SIGN_BINS]
     join = 16 // per_octave
     index = np.concatenate([[0], 1 + np.arange(SIGN_BINS - 1) // join])
@@ -98,19 +136,25 @@ def magnitude_histogram(
     np.minimum.at(low, index, edges[:, 0])
     high = np.zeros(index[-1] + 1)
     np.maximum.at(high, index, edges[:, 1])
-    parts = []
-    for modality, counts in bin_counts(run, selection, layer, channel).items():
-        values = np.bincount(index, weights=counts[:SIGN_BINS] + counts[SIGN_BINS:]).astype(np.int64)
-        above = np.cumsum(values[::-1])[::-1]
-        share, tail = 100.0 * values / values.sum(), 100.0 * above / values.sum()
-        octaves = np.log2(high[1:] / low[1:])
-        columns = dict(modality=modality, low=low, high=high, values=values, share_percent=share, above_percent=tail)
-        columns["per_octave_percent"] = np.concatenate([[np.nan], share[1:] / octaves])
-        parts.append(pd.DataFrame(columns))
-    frame = pd.concat(parts, ignore_index=True)
-    filled = frame.loc[(frame["values"] > 0) & (frame["low"] > 0), "low"]
-    shown = frame["low"].between(filled.min(), filled.max()) if len(filled) else frame["low"] == 0
-    return ordered(frame[shown | ((frame["low"] == 0) & (frame["values"] > 0))].sort_values("low", kind="stable"), selection)
+    octaves = np.log2(high[1:] / low[1:])
+    found: dict[str, list[np.ndarray]] = {}
+    for place, counts in enumerate(inputs):
+        rows = np.stack([np.bincount(index, weights=row[:SIGN_BINS] + row[SIGN_BINS:]) for row in counts.values()])
+        values = rows.astype(np.int64)
+        total = values.sum(axis=1, keepdims=True)
+        above = np.cumsum(values[:, ::-1], axis=1)[:, ::-1]
+        share, tail = 100.0 * values / total, 100.0 * above / total
+        wide = np.concatenate([np.full((len(values), 1), np.nan), share[:, 1:] / octaves], axis=1)
+        shown = np.zeros(values.shape, bool)
+        filled = 1 + np.flatnonzero(values[:, 1:].any(axis=0))
+        shown[:, slice(filled[0], filled[-1] + 1) if len(filled) else 0] = True
+        shown[:, 0] |= values[:, 0] > 0
+        modality, bin_ = np.nonzero(shown)
+        own = dict(place=np.full(len(bin_), place), modality=np.array(list(counts), object)[modality], low=low[bin_])
+        own |= dict(high=high[bin_], values=values[shown], share_percent=share[shown], above_percent=tail[shown])
+        for name, column in (own | dict(per_octave_percent=wide[shown])).items():
+            found.setdefault(name, []).append(column)
+    return pd.DataFrame({name: np.concatenate(columns) for name, columns in found.items()}).astype({"modality": str})
 
 
 def signed_density(

@@ -1,7 +1,6 @@
 """The quantisation levels of one channel over the distribution of its values."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,8 +8,8 @@ import pandas as pd
 from morphoquant.core.errors import StoreError
 from morphoquant.core.selection import Selection
 from morphoquant.queries.alpha import channel_grids
-from morphoquant.queries.codes import codes_used
-from morphoquant.queries.histograms import signed_density
+from morphoquant.queries.codes import codes_taken
+from morphoquant.queries.histograms import Counts, channel_bins, counted, density_of
 from morphoquant.queries.own_channels import in_own_channels
 from morphoquant.queries.use import channel_use
 from morphoquant.store.run import Run
@@ -37,50 +36,57 @@ def grid_placement(run: Run, capture: Run, selection: Selection, layer: str) -> 
     Raises:
         StoreError: the channel does not exist, the capture keeps no histogram of the layer, or the grids may be of others.
     """
-    return placement_of(
-        channel_grids(in_own_channels(run), layer),
-        layer,
-        selection.channel,
-        lambda channel, span: signed_density(capture, selection, layer, channel, span=span),
-        lambda channel, density: _uses(run, capture, selection, layer, channel, density),
-    )
+    grids = channel_grids(in_own_channels(run), layer)
+    channel = shown_channel(grids, layer, selection.channel)
+    table = channel_bins(capture, selection, layer, channel)
+    counts, used = counted(table), codes_taken(table, grids, selection)
+    return placement_of(grids, channel, counts, selection, lambda density: _uses(run, selection, layer, channel, used, density))
 
 
 def placement_of(
     grids: pd.DataFrame,
-    layer: str,
-    channel: int | None,
-    density_at: Callable[[int, tuple[float, float] | None], pd.DataFrame],
-    uses_at: Callable[[int, pd.DataFrame], pd.DataFrame],
+    channel: int,
+    counts: Counts,
+    selection: Selection,
+    uses_at: Callable[[pd.DataFrame], pd.DataFrame],
 ) -> pd.DataFrame:
     """The frame of `grid_placement`, of grids from anywhere.
 
     Args:
         grids: a row for each channel in order, with the columns of the table `grids`.
-        layer: its name, for errors.
-        channel: the one shown; absent for the page's choice.
-        density_at: (channel, span) -> the frame of `signed_density`.
-        uses_at: (channel, density) -> rows of the part "use".
+        channel: the one shown.
+        counts: values of the channel in each bin, by modality.
+        selection: for the order of modalities.
+        uses_at: density -> rows of the part "use".
     """
-    channel = int(channel) if channel is not None else widest_channel(grids)
-    if not 0 <= channel < len(grids):
-        raise StoreError(f"{layer} has no channel {channel}: allowed are 0 to {len(grids) - 1}.")
     grid = grids.iloc[channel]
     edges = {name.replace("_", " "): float(grid[name]) for name in ("base_low", "base_high", "low", "high")}
     if pd.notna(grid["bypass_limit"]) and grid["masked"]:
         edges["bypass limit"] = float(grid["bypass_limit"])
     levels = (np.arange(grid["code_low"], grid["code_high"] + 1) - grid["zero_point"]) * grid["step"]
     reach = _BEYOND * max(*(abs(edge) for edge in edges.values()), *np.abs(levels[[0, -1]]))
-    density = density_at(channel, _span(density_at(channel, None), reach))
+    density = density_of(counts, selection, _span(density_of(counts, selection), reach))
     rows = density.rename(columns={"density": "value"}).assign(part="density")
     parts = [
         rows,
         pd.DataFrame(dict(part="level", name=[str(c) for c in range(grid["code_low"], grid["code_high"] + 1)], value=levels)),
         pd.DataFrame(dict(part="edge", name=list(edges), value=list(edges.values()))),
-        uses_at(channel, density),
+        uses_at(density),
     ]
     frame = pd.concat(parts, ignore_index=True).assign(layer=grid["group"], channel=channel)
     return frame[["part", "layer", "channel", "modality", "name", "low", "high", "value"]]
+
+
+def shown_channel(grids: pd.DataFrame, layer: str, channel: int | None) -> int:
+    """`channel`, or, if none is chosen, the one that stands out.
+
+    Raises:
+        StoreError: the layer has no such channel.
+    """
+    channel = int(channel) if channel is not None else widest_channel(grids)
+    if not 0 <= channel < len(grids):
+        raise StoreError(f"{layer} has no channel {channel}: allowed are 0 to {len(grids) - 1}.")
+    return channel
 
 
 def widest_channel(grids: pd.DataFrame) -> int:
@@ -96,9 +102,9 @@ def _span(whole: pd.DataFrame, reach: float) -> tuple[float, float]:
     return max(float(filled["low"].min()), -reach), min(float(filled["high"].max()), reach)
 
 
-def _uses(run, capture, selection, layer, channel, density) -> pd.DataFrame:
+def _uses(run, selection, layer, channel, used, density) -> pd.DataFrame:
     rows = []
-    for row in codes_used(run, capture, replace(selection, channel=channel), layer).itertuples():
+    for row in used.itertuples():
         rows += [(row.modality, "codes used", row.used), (row.modality, "codes available", row.available)]
     for row in channel_use(run, selection, layer, channel).itertuples() if run.has("grid_use") else ():
         rows += [(row.modality, "clipped %", row.clipped_percent), (row.modality, "bypassed %", row.bypassed_percent)]

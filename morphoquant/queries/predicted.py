@@ -11,7 +11,7 @@ from morphoquant.core.selection import Selection
 from morphoquant.core.spec import FULL_PRECISION_BITS, QuantSpec
 from morphoquant.queries.compare import comparable, run_labels
 from morphoquant.queries.decibels import sqnr_db
-from morphoquant.queries.errors import layer_errors
+from morphoquant.queries.errors import layer_errors_of
 from morphoquant.queries.layers import group_row
 from morphoquant.queries.modalities import ordered
 from morphoquant.queries.what_if import sums_of
@@ -47,16 +47,19 @@ def predicted_sqnr(
     from morphoquant.quant.binned_rows import StaticGrids
     from morphoquant.quant.grid import symmetric_grid
 
-    inputs = layer_inputs(capture, layer)
+    inputs = layer_inputs(capture, layer, searched=False)
     absmax = torch.from_numpy(np.maximum(np.abs(inputs.low), np.abs(inputs.high)))
     nowhere = np.full(len(absmax), np.inf)
-    found = []
-    for width in bits:
-        for clip in clips:
-            levels = symmetric_grid(absmax * clip, width)
-            grids = StaticGrids(levels.step.numpy(), levels.zero_point.numpy(), nowhere, levels.code_low, levels.code_high)
-            sums = sums_of(inputs, [part.rows.errors(grids) for part in inputs.parts], selection)
-            found.append(sums.assign(bits=width, clip=clip))
+    settings = [(width, clip) for width in bits for clip in clips]
+    grids = []
+    for width, clip in settings:
+        levels = symmetric_grid(absmax * clip, width)
+        grids.append(StaticGrids(levels.step.numpy(), levels.zero_point.numpy(), nowhere, levels.code_low, levels.code_high))
+    parts = zip(*(part.rows.errors_on(grids) for part in inputs.parts), strict=True)
+    found = [
+        sums_of(inputs, sums, selection).assign(bits=width, clip=clip)
+        for (width, clip), sums in zip(settings, parts, strict=True)
+    ]
     frame = pd.concat(found, ignore_index=True)
     if frame.empty:
         raise StoreError(f"run {capture.run_id!r} keeps no histogram of {layer!r} here: choose another layer or modality.")
@@ -78,14 +81,19 @@ def predicted_and_measured(capture: Run, runs: list[Run], selection: Selection, 
     parts = [predicted_sqnr(capture, selection, layer).assign(kind="predicted")]
     group = str(group_row(capture, layer)["group"])
     quantised = comparable([run for run in runs if run.plan.kind == "quantize"])
-    for run, label in zip(quantised, run_labels(quantised), strict=True):
-        bits = QuantSpec.parse(str(run.plan.spec)).a_bits
-        if bits == FULL_PRECISION_BITS:
-            continue
+    labels = [
+        (run, label, bits)
+        for run, label in zip(quantised, run_labels(quantised), strict=True)
+        if (bits := QuantSpec.parse(str(run.plan.spec)).a_bits) != FULL_PRECISION_BITS
+    ]
+    if labels:
+        runs, names, widths = zip(*labels, strict=True)
         everywhere = replace(selection, component=None, role=None)
-        found = layer_errors(run, everywhere, "input_sqnr_db").rename(columns={"value": "sqnr_db"})
-        found = found[(found["layer"] == group) & np.isfinite(found["sqnr_db"])]
-        parts.append(found.assign(bits=bits, kind="measured", label_run=label))
+        found = layer_errors_of(runs, everywhere, "input_sqnr_db", layer=group).rename(columns={"value": "sqnr_db"})
+        found = found[np.isfinite(found["sqnr_db"])]
+        place = found["run"].to_numpy()
+        found = found.assign(bits=np.array(widths)[place], label_run=np.array(names, object)[place], kind="measured")
+        parts.append(found)
     frame = pd.concat(parts, ignore_index=True)
     if "label_run" not in frame:
         frame["label_run"] = None

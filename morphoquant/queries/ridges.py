@@ -7,7 +7,7 @@ import pandas as pd
 from morphoquant.core.errors import StoreError
 from morphoquant.core.selection import Selection
 from morphoquant.queries.depth import depth_profile
-from morphoquant.queries.histograms import layers_with_histograms, magnitude_histogram
+from morphoquant.queries.histograms import bin_counts_of, layers_with_histograms, magnitudes
 from morphoquant.queries.layers import PLACE, group_row, groups
 from morphoquant.queries.modalities import ordered
 from morphoquant.queries.worst import worst_layer
@@ -44,11 +44,8 @@ def range_ridges(run: Run, selection: Selection) -> pd.DataFrame:
     shown = kept.iloc[:: -(-len(kept) // MOST)]
     own = replace(selection, layer=None, component=str(placed["component"].iat[0]), role=str(placed["role"].iat[0]))
     largest = depth_profile(run, own, "absmax").rename(columns={"value": "absmax"})[["layer", "modality", "absmax", "channel"]]
-    parts = [
-        magnitude_histogram(run, selection, layer, per_octave=_PER_OCTAVE).assign(layer=layer, place=place)
-        for place, layer in enumerate(shown["layer"])
-    ]
-    frame = pd.concat(parts, ignore_index=True)
+    frame = magnitudes(bin_counts_of(run, selection, list(shown["layer"])), _PER_OCTAVE)
+    frame = frame.assign(layer=shown["layer"].to_numpy()[frame["place"]])
     frame = frame[frame["low"] > 0].merge(shown[PLACE], on="layer").merge(largest, on=["layer", "modality"])
     frame = frame.assign(kept=len(kept), inputs=len(placed))
     columns = [*PLACE, "modality", "low", "high", "per_octave_percent", "absmax", "channel", "kept", "inputs"]

@@ -7,10 +7,10 @@ from morphoquant.core.errors import StoreError, UnknownNameError
 from morphoquant.core.modality import MODALITIES, POSITIONS
 from morphoquant.core.selection import Selection
 from morphoquant.queries.decibels import sqnr_db
-from morphoquant.queries.histograms import density_of, with_values
+from morphoquant.queries.histograms import with_values
 from morphoquant.queries.layers import PLACE
 from morphoquant.queries.modalities import ordered, where
-from morphoquant.queries.placement import placement_of, use_rows
+from morphoquant.queries.placement import placement_of, shown_channel, use_rows
 from morphoquant.queries.what_if import Prediction, layer_sums
 from morphoquant.queries.what_if_runs import measured_db
 from morphoquant.stats.bins import BIN_COUNT
@@ -32,10 +32,11 @@ def grid_frame(prediction: Prediction, selection: Selection) -> pd.DataFrame:
     """
     layer = str(prediction.inputs.layers["layer"].iat[0])
 
-    def density(channel: int, span: tuple[float, float] | None) -> pd.DataFrame:
-        return density_of(_bin_counts(prediction, selection, channel), selection, span)
+    grids = grid_table(prediction)
+    channel = shown_channel(grids, layer, selection.channel)
+    counts = _bin_counts(prediction, selection, channel)
 
-    def uses(channel: int, shown: pd.DataFrame) -> pd.DataFrame:
+    def uses(shown: pd.DataFrame) -> pd.DataFrame:
         sums = layer_sums(prediction, selection, channel)
         rows = []
         for row in sums.itertuples():
@@ -43,7 +44,7 @@ def grid_frame(prediction: Prediction, selection: Selection) -> pd.DataFrame:
             rows += [(row.modality, "bypassed %", 100.0 * row.bypassed / row.values)] if prediction.settings.bypass else []
         return use_rows(rows, shown)
 
-    frame = placement_of(grid_table(prediction), layer, selection.channel, density, uses)
+    frame = placement_of(grids, channel, counts, selection, uses)
     edges = frame[frame["part"] == "edge"].set_index("name")["value"]
     moved = any(edges[f"base {side}"] != edges[side] for side in ("low", "high"))
     return frame if moved else frame[~frame["name"].isin(["base low", "base high"])].reset_index(drop=True)

@@ -53,7 +53,8 @@ class WhatIfInputs:
         high: largest, likewise.
         mean_abs: mean magnitude, likewise.
         parts: histograms by modality and position; what the second part counts is not counted in the first.
-        pooled: one histogram row a channel, over all modalities and positions, on wide bins: what a search looks at.
+        pooled: one histogram row a channel, over all modalities and positions, on wide bins: what a search looks at; absent
+            where none is asked for.
     """
 
     layers: pd.DataFrame
@@ -63,15 +64,20 @@ class WhatIfInputs:
     high: np.ndarray
     mean_abs: np.ndarray
     parts: tuple[Part, ...]
-    pooled: object
+    pooled: object | None
 
     def of(self, index: int) -> slice:
         """The channels of one layer."""
         return slice(int(self.starts[index]), int(self.starts[index + 1]))
 
 
-def layer_inputs(capture: Run, layer: str) -> WhatIfInputs:
+def layer_inputs(capture: Run, layer: str, searched: bool = True) -> WhatIfInputs:
     """The input of one linear, in full resolution.
+
+    Args:
+        capture: a capture run.
+        layer: any linear; its input is meant.
+        searched: whether clip ratios are to be searched for, which takes more preparation.
 
     Raises:
         StoreError: the run keeps no histogram of it.
@@ -87,8 +93,10 @@ def layer_inputs(capture: Run, layer: str) -> WhatIfInputs:
     stats = _Statistics(capture, places)
     coarse, table = _coarse(capture, stats, [group])
     coarse = replace(coarse, counts=_lists(table, "counts")[1])
-    into, edges, octave = _joined_bins()
-    pooled = coarse.rows.joined(into, edges).pooled(int(stats.starts[-1]), octave)
+    pooled = None
+    if searched:
+        into, edges, octave = _joined_bins()
+        pooled = coarse.rows.joined(into, edges).pooled(int(stats.starts[-1]), octave)
     parts = _refined(capture, stats, group, coarse) if capture.has("fine_histograms") else (coarse,)
     return WhatIfInputs(places[[*PLACE, "in_features"]], stats.starts, *stats.pooled, parts, pooled)
 
@@ -162,7 +170,7 @@ class _Statistics:
             np.where(seen, most, 0.0),
             np.divide(sum_abs, total, out=np.zeros(size), where=seen),
         )
-        flat = self._flat(channel, modality, position)
+        flat = self.flat(channel, modality, position)
         order = np.argsort(flat)
         self._known, self._low, self._high = flat[order], low[order], high[order]
 
@@ -176,13 +184,13 @@ class _Statistics:
 
     def extremes(self, channel: np.ndarray, modality: np.ndarray, position: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Smallest and largest value of each row; infinite where nobody noted them."""
-        flat = self._flat(channel, modality, position)
+        flat = self.flat(channel, modality, position)
         place = np.minimum(np.searchsorted(self._known, flat), max(len(self._known) - 1, 0))
         known = self._known[place] == flat if len(self._known) else np.zeros(len(flat), bool)
         return np.where(known, self._low[place], -np.inf), np.where(known, self._high[place], np.inf)
 
     @staticmethod
-    def _flat(channel: np.ndarray, modality: np.ndarray, position: np.ndarray) -> np.ndarray:
+    def flat(channel: np.ndarray, modality: np.ndarray, position: np.ndarray) -> np.ndarray:
         return (channel * len(MODALITIES) + modality) * len(POSITIONS) + position
 
 
@@ -211,8 +219,10 @@ def _refined(capture: Run, stats: _Statistics, group: str, coarse: Part) -> tupl
     offsets, bins = _lists(table, "bins")
     amount = _lists(table, "counts")[1]
     rows = coarse.rows
-    keys = {key: place for place, key in enumerate(zip(rows.channel, coarse.modality, coarse.position, strict=True))}
-    places = [keys[key] for key in zip(channel, modality, position, strict=True)]
+    known = pd.Index(stats.flat(rows.channel, coarse.modality, coarse.position))
+    places = known.get_indexer(stats.flat(channel, modality, position))
+    if (places < 0).any():
+        raise StoreError(f"run {capture.run_id!r} counts channels of {group!r} finely that it has no histogram of: capture anew.")
     keep = np.ones(len(rows.channel), bool)
     keep[places] = False
     # The largest values of the finely counted rows are among the fine bins: they come back, and leave with these.

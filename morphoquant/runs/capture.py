@@ -22,6 +22,7 @@ from morphoquant.hooks.modality_hooks import ModalityHooks
 from morphoquant.models.control import ControlTokens
 from morphoquant.quant.experts import still_fused
 from morphoquant.queries.input_measures import measures_of
+from morphoquant.queries.summed_bins import histograms_of
 from morphoquant.runs import settling, tables
 from morphoquant.runs.budget import room
 from morphoquant.runs.capture_in_passes import Bound, merged, shard_in_passes
@@ -215,6 +216,7 @@ def _finish(capturing: _Capturing, writer: RunWriter, last: Span, summary: Mappi
             "python": platform.python_version(),
         }
         final = tables.summed_up(final, "channel_stats", "input_measures", measures_of)
+        final = tables.summed_up(final, "histograms", "input_histograms", histograms_of)
         writer.finish(final, facts)
     progress("storing", 1, 1)
 

@@ -18,7 +18,7 @@ from morphoquant.store.atomic import replacing
 from morphoquant.store.run import Run, footer_checksum
 from morphoquant.store.schema import TABLES
 
-FINE = ("histograms", "fine_histograms", "grids", "grid_use")
+FINE = ("histograms", "input_histograms", "fine_histograms", "grids", "grid_use")
 LEFT_OUT = ("token_sample", "shown_tokens", "sequences")
 TOKENS, SHOWN = "token_sample", "shown_tokens"
 _DROPPED_BITS = 52 - 11

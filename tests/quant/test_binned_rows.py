@@ -195,3 +195,17 @@ def test_edges_by_hand():
     found = base_edges(low, high, masked, "absmax", "symmetric")
     assert [edge.tolist() for edge in found] == [[-3, -4, -5, -6], [3, 4, 5, 6]]
     assert base_edges(low, high, masked, "minmax", "symmetric") == (low, high)
+
+
+def test_several_grids_at_once_are_those_grids_one_by_one():
+    rng = np.random.default_rng(5)
+    x = (rng.standard_t(3, (2000, 9)) * rng.uniform(0.1, 9, 9)).astype(np.float32)
+    rows, reach = prepared(histogram(x)), torch.from_numpy(np.abs(x).max(0).astype(float))
+    several = [
+        numbers(range_grid(-clip * reach, clip * reach, bits), np.full(9, limit))
+        for bits, clip, limit in ((2, 1.0, np.inf), (4, 0.3, np.inf), (8, 0.9, 2.0), (3, 0.5, -1.0))
+    ]
+    for grids, found in zip(several, rows.errors_on(several), strict=True):
+        alone = rows.errors(grids)
+        for name in vars(alone):
+            assert np.array_equal(getattr(alone, name), getattr(found, name)), name

@@ -9,10 +9,11 @@ from morphoquant.core.errors import CompareError, StoreError, UnknownNameError
 from morphoquant.core.modality import CONTENT, POSITIONS, Modality
 from morphoquant.core.selection import Selection
 from morphoquant.queries.alpha import alpha_search
-from morphoquant.queries.codes import codes_used
+from morphoquant.queries.codes import codes_used, occupied_codes
 from morphoquant.queries.compare import before_and_after, comparable, compare_methods, run_labels
 from morphoquant.queries.decibels import sqnr_db
-from morphoquant.queries.errors import error_sums, layer_errors
+from morphoquant.queries.errors import error_sums, layer_errors, layer_errors_of
+from morphoquant.queries.modalities import where
 from morphoquant.queries.placement import grid_placement
 from morphoquant.queries.predicted import predicted_and_measured, predicted_sqnr
 from morphoquant.queries.sources import capture_of, quantized
@@ -170,6 +171,18 @@ def test_codes_in_use_match_the_rows(small_runs):
     assert np.abs(video - truth).max() <= 1 and (video == truth).mean() > 0.8
 
 
+@pytest.mark.parametrize("positions", [POSITIONS[:1], POSITIONS])
+def test_codes_in_use_are_the_different_codes_of_the_filled_bins(small_runs, positions):
+    selection = replace(LANGUAGE, positions=positions)
+    table = small_runs.capture.table("histograms", where={"group": Q2, **where(selection)})
+    for run in (small_runs.rtn8, small_runs.searched):
+        grids = run.frame("grids", where={"group": Q2}).set_index("channel")
+        known = occupied_codes(table, grids).groupby(["modality", "channel"])["code"].nunique()
+        found = codes_used(run, small_runs.capture, selection, Q2).set_index(["modality", "channel"])["used"]
+        assert len(found) == len(known) == 32 * found.index.get_level_values(0).nunique()
+        assert found.to_dict() == known.to_dict()
+
+
 def test_prediction_agrees_with_the_measured_runs(small_runs):
     frame = predicted_and_measured(small_runs.capture, [small_runs.rtn4, small_runs.rtn8], LANGUAGE, Q2)
     predicted = frame[frame["kind"] == "predicted"].set_index(["modality", "bits"])["sqnr_db"]
@@ -183,6 +196,20 @@ def test_prediction_rises_with_bits(small_runs):
     frame = predicted_sqnr(small_runs.capture, LANGUAGE, Q2, clips=(1.0, 0.5))
     text = frame[(frame["modality"] == "text") & (frame["clip"] == 1.0)].sort_values("bits")
     assert text["sqnr_db"].is_monotonic_increasing and set(frame["clip"]) == {1.0, 0.5}
+
+
+def test_measured_runs_of_a_prediction_are_those_of_each_run_alone(small_runs):
+    runs = small_runs.quantized
+    frame = predicted_and_measured(small_runs.capture, runs, LANGUAGE, Q2)
+    measured = frame[frame["kind"] == "measured"]
+    assert measured["label_run"].drop_duplicates().tolist() == run_labels(runs)
+    for run, label in zip(runs, run_labels(runs), strict=True):
+        known = layer_errors(run, LANGUAGE, "input_sqnr_db")
+        known = known[known["layer"] == Q2]
+        found = measured[measured["label_run"] == label]
+        assert found["sqnr_db"].tolist() == known["value"].tolist() and found["modality"].tolist() == known["modality"].tolist()
+        assert set(found["bits"]) == {8 if run is small_runs.rtn8 else 4}
+    assert layer_errors_of(runs, LANGUAGE, "input_sqnr_db", layer="nowhere").empty
 
 
 def test_the_capture_behind_a_quantize_run_is_found(small_runs):

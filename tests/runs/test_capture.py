@@ -26,7 +26,7 @@ def test_every_table_is_there_and_every_modality_in_its_place(model, tmp_path):
     assert found["vision"] == {"image", "video"}
     assert found["audio"] == {"audio"}
     tables = {"layers", "tokens", "channel_stats", "histograms", "fine_histograms", "token_sample", "sequences"}
-    assert set(run.header.tables) == tables | {"settling", "input_measures"}
+    assert set(run.header.tables) == tables | {"settling", "input_measures", "input_histograms"}
 
 
 def test_counts_are_those_of_the_input(model, tmp_path):

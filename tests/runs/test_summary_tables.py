@@ -4,18 +4,27 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from morphoquant.core.modality import POSITIONS
+from morphoquant.core.modality import POSITIONS, Modality
 from morphoquant.core.selection import Selection
 from morphoquant.queries.depth import DEPTH_MEASURES, depth_profile
+from morphoquant.queries.histograms import bin_counts, bin_counts_of, layers_with_histograms
 from morphoquant.queries.input_measures import measures_of
 from morphoquant.queries.input_use import input_use, use_of
 from morphoquant.queries.inputs import layer_inputs
 from morphoquant.queries.masks import outlier_masks
+from morphoquant.queries.modalities import where
+from morphoquant.queries.ridges import range_ridges
+from morphoquant.queries.summed_bins import histograms_of
 from morphoquant.queries.use import USE_MEASURES, grid_use
 from morphoquant.runs.tables import by_group, summed_up
+from morphoquant.stats.bins import BIN_COUNT
 from morphoquant.store.run_store import RunStore
 
-BESIDE = (("channel_stats", "input_measures", measures_of), ("grid_use", "input_use", use_of))
+BESIDE = (
+    ("channel_stats", "input_measures", measures_of),
+    ("histograms", "input_histograms", histograms_of),
+    ("grid_use", "input_use", use_of),
+)
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +50,24 @@ def test_measures_of_inputs_are_those_of_the_channels(small_runs, summed, positi
         pd.testing.assert_frame_equal(found, known, rtol=1e-6)
     pd.testing.assert_frame_equal(outlier_masks(capture, whole), outlier_masks(small_runs.capture, whole))
     pd.testing.assert_frame_equal(layer_inputs(capture), layer_inputs(small_runs.capture))
+
+
+def test_histograms_of_inputs_are_exactly_those_of_the_channels(small_runs, summed):
+    run, capture = small_runs.capture, summed.open(small_runs.capture.run_id)
+    assert capture.has("input_histograms") and not run.has("input_histograms")
+    kept = layers_with_histograms(capture)
+    assert kept == layers_with_histograms(run)
+    for selection in (Selection(), Selection(positions=POSITIONS[:1]), Selection(modalities=(Modality.TEXT,))):
+        layers = [layer for layer in kept if "language_model" in layer][-2:]
+        for layer, found in zip(layers, bin_counts_of(capture, selection, layers), strict=True):
+            known = run.table("histograms", where={"group": layer, **where(selection)}).to_pylist()
+            for name, row in bin_counts(run, selection, layer).items():
+                own = [one for one in known if one["modality"] == name]
+                total = np.bincount(sum((one["bins"] for one in own), []), sum((one["counts"] for one in own), []), BIN_COUNT)
+                assert np.array_equal(row, total) and np.array_equal(found[name], row)
+            assert list(found) == list(dict.fromkeys(one["modality"] for one in known))
+    found, known = (range_ridges(one, Selection(layer=layers[-1])) for one in (capture, run))
+    pd.testing.assert_frame_equal(found, known, check_exact=True)
 
 
 def test_the_use_of_grids_is_the_sum_over_the_channels(small_runs, summed):

@@ -10,6 +10,7 @@ from morphoquant.core.errors import StoreError, UnknownNameError
 from morphoquant.core.plan import RunPlan
 from morphoquant.store import atomic
 from morphoquant.store.schema import TABLES
+from morphoquant.store.table_file import LISTS
 
 
 def plan(seed=0):
@@ -34,6 +35,26 @@ def test_written_rows_come_back_and_filters_apply(store):
     assert run.frame("tokens", where={"modality": "image"}).empty
     assert run.frame("tokens")["modality"].tolist() == ["text"] * 3
     assert run.header.summary == {"note": "x"}
+
+
+def test_one_channel_is_read_without_the_lists_of_all_others(folder_store):
+    channels = 3 * LISTS + 5
+    names = {key: pa.array(["text"] * channels).dictionary_encode() for key in ("group", "modality", "position")}
+    lists = {
+        "bins": [[1, 2 + channel % 500] for channel in range(channels)],
+        "counts": [[channel, 1] for channel in range(channels)],
+    }
+    columns = names | {"channel": pa.array(range(channels), pa.int32()), **lists, "largest": [[0.5]] * channels}
+    part = pa.table(columns).select(TABLES["histograms"].names).cast(TABLES["histograms"])
+    with folder_store.writer(plan()) as writer:
+        writer.finish({"histograms": [part, part.slice(0, 10)]}, {})
+    run = folder_store.open(plan().run_id)
+    groups = pq.ParquetFile(run.folder / "histograms.parquet").metadata
+    assert [groups.row_group(place).num_rows for place in range(groups.num_row_groups)] == [LISTS] * 3 + [5, 10]
+    assert run.table("histograms", ["counts"], {"channel": LISTS}).to_pylist() == [{"counts": [LISTS, 1]}]
+    assert run.table("histograms", ["bins"], {"group": "text"}).num_rows == channels + 10
+    assert run.table("histograms", ["bins"], {"channel": 3, "group": ["text", "image"]}).num_rows == 2
+    assert run.table("histograms", ["bins"], {"channel": 3, "group": "image"}).num_rows == 0
 
 
 def test_equal_plan_is_found_and_another_is_not(store):
