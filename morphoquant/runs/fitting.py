@@ -1,21 +1,24 @@
 """Fitting methods to a capture: each group's inputs are read once and handed to every method, and no fit is found twice."""
 
 import time
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from threading import Lock
 
 import torch
 from torch import Tensor
 
 from morphoquant.core.errors import ModelError
-from morphoquant.core.progress import Progress, silent, track
+from morphoquant.core.progress import Progress, silent
 from morphoquant.core.spec import QuantSpec
 from morphoquant.methods.base import GroupFit, GroupInputs, Method, Need
 from morphoquant.quant.residence import is_stand_in, resident, stand_in
 from morphoquant.runs.allocated import Allocated
 from morphoquant.runs.blocks import Blocks, Flow
 from morphoquant.runs.inputs import CalibrationInputs
+from morphoquant.runs.lanes import Piece, lanes, side_by_side
 from morphoquant.runs.spilled import Spilled, WeightFile
 
 
@@ -32,10 +35,12 @@ class Held:
     weights: dict[str, list[Tensor | WeightFile]] = field(default_factory=dict)
     fits: dict[Hashable, GroupFit] = field(default_factory=dict)
     folder: Path | None = None
+    _lock: Lock = field(default_factory=Lock)
 
     def keep(self, key: Hashable, fitted: GroupFit) -> GroupFit:
-        """Keeps a fit, and returns it as it is kept."""
-        self.fits[key] = kept = self._sharing(fitted)
+        """Keeps a fit, and returns it as it is kept; several threads may."""
+        with self._lock:
+            self.fits[key] = kept = self._sharing(fitted)
         return kept
 
     def _sharing(self, fitted: GroupFit) -> GroupFit:
@@ -121,17 +126,19 @@ class Fitting:
         for job in jobs:
             job.recall(groups)
         blocks = _blocks([job for job in jobs if len(job.fits) < len(groups)], inputs, groups)
-        for group in track(groups, "fitting", len(groups), progress):
-            todo = [job for job in jobs if group not in job.fits]
-            given = None
-            for job in todo:
-                name = blocks.holding(group) if blocks and job.flow is not None else None
-                if name is not None:
-                    job.fit_block(blocks, name)
-                elif not job.recall([group]):
-                    given = given or inputs.group(group, self._needs)
-                    job.fit_group(given)
+        told = _Told(progress, sum(len(groups) - len(job.fits) for job in jobs))
+        side_by_side(self._pieces(jobs, blocks, groups, told), lanes(inputs))
         return [{group: job.fits[group] for group in groups} for job in jobs]
+
+    def _pieces(self, jobs: "list[_Job]", blocks: Blocks | None, groups: Sequence[str], told: "_Told") -> Iterator[Piece]:
+        """What is fitted alone: first all that goes from block to block, since it runs the model, then each group by each job."""
+        if blocks:
+            yield partial(_through, blocks, [job for job in jobs if job.flow], groups, told)
+        for group in groups:
+            alone = [job for job in jobs if group not in job.fits and not (job.flow and blocks and blocks.holding(group))]
+            if alone:
+                given = self._inputs.group(group, self._needs)
+                yield from (partial(job.fit_group, given, told) for job in alone)
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,12 +173,15 @@ class _Job:
                 self.fits[group] = found
         return all(group in self.fits for group in groups)
 
-    def fit_group(self, given: GroupInputs) -> None:
-        started = time.monotonic()
-        fitted = self.method.fit(given, self.spec, self.survey)
-        self._hold(replace(fitted, seconds=time.monotonic() - started + self.measured), given)
+    def fit_group(self, given: GroupInputs, told: "_Told") -> None:
+        """Fits one group."""
+        if not self.recall([given.group]):
+            started = time.monotonic()
+            fitted = self.method.fit(given, self.spec, self.survey)
+            self._hold(replace(fitted, seconds=time.monotonic() - started + self.measured), given)
+        told.of(1)
 
-    def fit_block(self, blocks: Blocks, name: str) -> None:
+    def fit_block(self, blocks: Blocks, name: str, told: "_Told") -> None:
         """Fits all groups of a block, which share the time that it took evenly."""
         with resident(self.inputs.model.get_submodule(name)):
             block = blocks.inputs(name, self.flow.into(blocks.calls(name)), self.method.needs)
@@ -181,6 +191,7 @@ class _Job:
             self.flow.out_of(block, fitted)
         for group, found in fitted.items():
             self._hold(replace(found, seconds=seconds), block.groups[group])
+        told.of(len(fitted))
 
     def _hold(self, fitted: GroupFit, given: GroupInputs) -> None:
         if self.inputs.copies:
@@ -192,6 +203,29 @@ class _Job:
         others = None if self.survey is None else tuple(self.inputs.groups)
         method, spec = self.method.at(group, self.spec) if isinstance(self.method, Allocated) else (self.method, self.spec)
         return self.inputs.run.run_id, method, str(spec), others, group
+
+
+class _Told:
+    """Progress of fits, which several threads make."""
+
+    def __init__(self, progress: Progress, total: int):
+        self._progress, self._total, self._done, self._lock = progress, total, 0, Lock()
+        self.of(0)
+
+    def of(self, more: int) -> None:
+        """So many more are done."""
+        with self._lock:
+            self._done += more
+            self._progress("fitting", self._done, self._total)
+
+
+def _through(blocks: Blocks, jobs: Sequence[_Job], groups: Sequence[str], told: _Told) -> None:
+    """Fits jobs to the blocks that hold `groups`, one block after the other."""
+    for group in groups:
+        name = blocks.holding(group)
+        for job in jobs:
+            if name is not None and group not in job.fits:
+                job.fit_block(blocks, name, told)
 
 
 def _measured(method: Method, inputs: CalibrationInputs) -> float:
