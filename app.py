@@ -2,9 +2,11 @@
 
 import streamlit as st
 
+from morphoquant.ui.look import look
 from morphoquant.ui.navigate import entered
 
 st.set_page_config(page_title="MorphoQuant", layout="wide", initial_sidebar_state=310)
+look()
 entered()
 
 # Eighteen entries do not fit into one line: each menu holds what one asks in one go.

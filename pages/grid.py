@@ -5,7 +5,7 @@ import streamlit as st
 from morphoquant.ui.defaults import at_some_layer
 from morphoquant.ui.error_figures import grid_figures, other_channels
 from morphoquant.ui.headline import headline
-from morphoquant.ui.navigate import to_layer
+from morphoquant.ui.navigate import to_layer, way
 from morphoquant.ui.notes import note
 from morphoquant.ui.page import open_page, sentences
 from morphoquant.ui.panel import panel
@@ -23,7 +23,7 @@ panel(scene, "grid_placement")
 panel(scene, "alpha_search", on_click=to_layer())
 panel(scene, "codes_used")
 panel(scene, "grid_use", on_click=to_layer())
-st.page_link("pages/what_if.py", label="Try other bits, ranges and a bypass on this layer")
+way("pages/what_if.py", "Try other bits, ranges and a bypass on this layer")
 if st.toggle(
     "Predict this input's SQNR at other bit-widths", key="predict", help="Runs the quantiser over the stored histograms."
 ):

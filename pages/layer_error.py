@@ -4,7 +4,7 @@ import streamlit as st
 
 from morphoquant.ui.error_figures import SIMULATED, error_figures
 from morphoquant.ui.headline import headline
-from morphoquant.ui.navigate import to_layer
+from morphoquant.ui.navigate import to_layer, way
 from morphoquant.ui.page import open_page, sentences
 from morphoquant.ui.panel import panel
 
@@ -14,7 +14,10 @@ with sentences():
 st.caption(SIMULATED)
 panel(scene, "layer_error", on_click=to_layer())
 with st.container(horizontal=True):
-    st.page_link("pages/grid.py", label="Grid of the clicked layer", disabled=scene.address.layer is None)
-    st.page_link("pages/distribution.py", label="Distribution of the clicked layer", disabled=scene.address.layer is None)
+    if scene.address.layer is None:
+        st.caption("Click a layer above, or choose one at the left, for the ways to its grid and its distribution.")
+    else:
+        way("pages/grid.py", "Grid of the chosen layer")
+        way("pages/distribution.py", "Distribution of the chosen layer")
 panel(scene, "error_split", on_click=to_layer("pages/grid.py"))
 panel(scene, "error_sources")

@@ -54,7 +54,7 @@ def alpha_lines(frame: pd.DataFrame) -> go.Figure:
     figure.update_xaxes(title_text="Channel, ranked by its width before the search", row=1, col=1)
     figure.update_yaxes(title_text="Grid half-width alpha<br>(activation units, log scale)", type="log", row=1, col=1)
     reach = [float(bins.min()) - 0.05, float(bins.max()) + 0.05]
-    figure.update_xaxes(title_text="Ratio alpha after / before (1)", range=reach, row=2, col=1)
+    figure.update_xaxes(title_text="Alpha after the search over alpha before (ratio)", range=reach, row=2, col=1)
     figure.update_yaxes(title_text="Channels (count)", row=2, col=1)
     return lay_out(figure, HEIGHT + 180)
 

@@ -11,6 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from morphoquant.figures.marks import band, mark, upright
 from morphoquant.figures.theme import FULL_PRECISION, NEUTRAL, faded, lay_out, subject_colour, three_digits
 from morphoquant.figures.ticks import escaped
 
@@ -60,13 +61,15 @@ def answer_dots(frame: pd.DataFrame, by: str, quantity: Quantity) -> go.Figure:
     gaps = dict(horizontal_spacing=0.02, vertical_spacing=0.16 / down)
     figure = make_subplots(rows=down, cols=across, shared_yaxes=True, subplot_titles=titles, **gaps)
     top = quantity.top or _finite_top(frame, quantity)
+    shapes = []
     for place, panel in enumerate(panels):
-        _panel(figure, frame[frame[by] == panel], quantity, top, row=place // across + 1, col=place % across + 1)
+        shapes += _panel(figure, frame[frame[by] == panel], quantity, top, row=place // across + 1, col=place % across + 1)
+    mark(figure, shapes)
     figure.update_yaxes(
         type="category", categoryorder="array", categoryarray=rows, range=[len(rows) - 0.4, -0.6], dtick=1, showgrid=False
     )
     ticks = _ticks(top)
-    figure.update_xaxes(range=[-0.04 * top, 1.42 * top], tickvals=ticks, ticktext=[f"{tick:g}" for tick in ticks])
+    figure.update_xaxes(range=[-0.04 * top, 1.46 * top], tickvals=ticks, ticktext=[f"{tick:g}" for tick in ticks])
     for place in range(max(0, len(panels) - across), len(panels)):
         wide = len(panels) > 2
         title = quantity.axis.replace(" (", "<br>(", 1) if wide else quantity.axis
@@ -100,11 +103,12 @@ def _ticks(top: float) -> list[float]:
     return [0.0, float(step), float(2 * step)]
 
 
-def _panel(figure: go.Figure, part: pd.DataFrame, quantity: Quantity, top: float, **where) -> None:
+def _panel(figure: go.Figure, part: pd.DataFrame, quantity: Quantity, top: float, **where) -> list[dict]:
+    """Draws one panel, and returns the shapes that are to be put into it."""
     part = part[part[quantity.value].notna()]
     if part.empty:
         figure.add_trace(go.Scatter(x=[None], y=[None], mode="markers", showlegend=False), **where)
-        return
+        return []
     full = part[part["method"].isna()]
     colour = subject_colour(part["subject"].iat[0])
     for rows, paint, symbol in ((full, FULL_PRECISION, "diamond"), (part[part["method"].notna()], colour, "circle")):
@@ -138,13 +142,15 @@ def _panel(figure: go.Figure, part: pd.DataFrame, quantity: Quantity, top: float
         ),
         **where,
     )
-    # Plotly draws these only into panels that hold a trace already.
+    shapes = []
     if len(full):
         value, low, high = full[[quantity.value, quantity.low, quantity.high]].iloc[0]
-        figure.add_vrect(x0=low, x1=high, fillcolor=faded(NEUTRAL, 0.16), line=dict(width=0), layer="below", **where)
-        figure.add_vline(x=value, line=dict(color=NEUTRAL, width=1), layer="below", **where)
+        shapes.append(band(figure, low, high, fillcolor=faded(NEUTRAL, 0.16), line=dict(width=0), layer="below", **where))
+        shapes.append(upright(figure, value, line=dict(color=NEUTRAL, width=1), layer="below", **where))
     if "chance" in dict(quantity.marks):
-        figure.add_vline(x=float(part["chance"].mean()), line=dict(color=NEUTRAL, width=1, dash="dot"), **where)
+        look = dict(line=dict(color=NEUTRAL, width=1, dash="dot"))
+        shapes.append(upright(figure, float(part["chance"].mean()), **look, **where))
+    return shapes
 
 
 def _spans(rows: pd.DataFrame, quantity: Quantity, line: dict) -> go.Scatter:

@@ -6,6 +6,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from morphoquant.figures.decades import decades
+from morphoquant.figures.panels import title_last
 from morphoquant.figures.theme import MAGNITUDE, lay_out, modality_order
 from morphoquant.figures.ticks import thinned
 
@@ -49,7 +50,6 @@ def channel_map(frame: pd.DataFrame, label: str) -> go.Figure:
     figure.update_yaxes(tickvals=places, ticktext=labels, showgrid=False, range=[shape[0] - 0.5, -0.5])
     figure.update_xaxes(showgrid=False, range=[-0.5, width - 0.5])
     note = f"index, {step} to a cell by their largest" if step > 1 else "index"
-    for column in range(1, across + 1):
-        figure.update_xaxes(title_text=f"Input channel ({note})", row=down, col=column)
+    title_last(figure, f"Input channel ({note})", len(names), across)
     figure.update_layout(coloraxis=dict(colorscale=MAGNITUDE, cmin=axis.low, cmax=axis.high, colorbar=axis.bar))
     return lay_out(figure, 80 + down * max(220, min(340, 6 * shape[0])), legend=False)

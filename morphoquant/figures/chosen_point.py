@@ -3,7 +3,7 @@
 import plotly.graph_objects as go
 
 from morphoquant.core.layers import short_name
-from morphoquant.figures.theme import EMPHASIS
+from morphoquant.figures.theme import EMPHASIS, LEGEND_ROW
 from morphoquant.figures.ticks import escaped
 
 _RING = dict(color=EMPHASIS, size=14, symbol="circle-open", line=dict(color=EMPHASIS, width=2))
@@ -18,6 +18,8 @@ def ring_layer(figure: go.Figure, layer: str | None) -> go.Figure:
                 named = dict(name=escaped(short_name(layer)), showlegend=new, legendgroup="chosen")
                 _ring(figure, trace, place, mode="markers", **named)
                 new = False
+    if not new and not figure.layout.showlegend:
+        figure.update_layout(showlegend=True, margin_t=figure.layout.margin.t + LEGEND_ROW)
     return figure
 
 

@@ -1,7 +1,8 @@
 """A measure over the layers of a model: one line a series, one panel a role.
 
 Layers of one component stand in panels by role over the block index, because roles differ by orders of magnitude and one
-line through all of them would only zigzag. Layers of several components stand in one panel in the order of the model.
+line through all of them would only zigzag. Layers of several components stand in the order of the model: few in one panel, many
+in a panel for each series, since hundreds of points in five colours are a cloud.
 """
 
 from collections.abc import Callable
@@ -11,6 +12,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from morphoquant.figures.marks import level, mark, upright
 from morphoquant.figures.theme import (
     DASH_AFTER,
     DASH_BEFORE,
@@ -25,9 +27,12 @@ from morphoquant.figures.ticks import escaped, thinned
 
 _DASHES = {"before": DASH_BEFORE, "after": DASH_AFTER, "measured": DASH_BEFORE, "predicted": DASH_AFTER}
 _FIRST = ("before", "measured")
+_DOTTED = dict(color=NEUTRAL, width=1, dash="dot")
 _PANEL_HEIGHT = 230
 _TITLE_LETTERS = 26  # as many as stand along a low panel
-_NAMED_SHARE = 0.06  # narrower parts of the model have no room for their name
+_LETTER_SHARE = 0.0115  # of the axis that a letter takes: a part of the model without room for its name has none
+_MOST_TOGETHER = 40  # layers of several series that can be told apart in one panel
+_ROW_HEIGHT = 120
 
 
 def depth_lines(
@@ -53,17 +58,17 @@ def depth_lines(
     roles = list(dict.fromkeys(zip(frame.sort_values("order")["component"], frame.sort_values("order")["role"], strict=True)))
     by_role = frame["component"].nunique() == 1 and len(roles) <= 8 and frame["block"].notna().any()
     figure = _by_role(frame, roles, series, colour) if by_role else _in_order(frame, series, colour)
-    for place in range(len(roles) if by_role else 1):
-        where = dict(row=place // 2 + 1, col=place % 2 + 1) if by_role and len(roles) > 1 else {}
-        if reference is not None:
-            figure.add_hline(y=reference, line=dict(color=NEUTRAL, width=1, dash="dot"), **where)
+    rows = len(list(figure.select_yaxes()))
+    panels = [(place // 2 + 1, place % 2 + 1) for place in range(len(roles))] if rows > 1 and by_role else _column(rows)
+    if reference is not None:
+        mark(figure, [level(figure, reference, *panel, line=_DOTTED) for panel in panels])
     figure.update_yaxes(type="log" if log else "linear")
     if by_role and len(roles) > 1:
         # Low panels have no room for a long title in one line.
         broken = "<br>".join(wrap(axis.replace("log scale", "log\u00a0scale"), _TITLE_LETTERS)) if len(roles) > 2 else axis
         figure.update_yaxes(title=dict(text=broken.replace("\u00a0", " "), font=dict(size=12)), col=1)
     else:
-        figure.update_yaxes(title_text=axis)
+        figure.update_yaxes(title_text=axis, row=(rows + 1) // 2, col=1)
     if "stage" in frame and frame["stage"].nunique() > 1:
         _stage_key(figure, frame)
     return figure
@@ -74,7 +79,7 @@ def _by_role(frame: pd.DataFrame, roles: list, series: str, colour) -> go.Figure
         figure, rows = make_subplots(rows=1, cols=1), 1
     else:
         rows = -(-len(roles) // 2)
-        gap = dict(vertical_spacing=min(0.12, 0.24 / rows), horizontal_spacing=0.09)
+        gap = dict(vertical_spacing=min(0.15, 0.3 / rows), horizontal_spacing=0.09)
         figure = make_subplots(rows=rows, cols=2, subplot_titles=[escaped(role) for _, role in roles], **gap)
     seen: set[str] = set()
     for place, (component, role) in enumerate(roles):
@@ -89,28 +94,49 @@ def _by_role(frame: pd.DataFrame, roles: list, series: str, colour) -> go.Figure
 
 
 def _in_order(frame: pd.DataFrame, series: str, colour) -> go.Figure:
-    figure = make_subplots(rows=1, cols=1)
     layers = frame.drop_duplicates("layer").sort_values("order").reset_index(drop=True)
     place = {layer: index for index, layer in enumerate(layers["layer"])}
     lined = layers.groupby("component")["role"].nunique().max() == 1
-    _lines(figure, frame.assign(x=frame["layer"].map(place)), series, colour, set(), lined, row=1, col=1)
+    frame, names = frame.assign(x=frame["layer"].map(place)), _names(frame, series)
+    apart = len(layers) > _MOST_TOGETHER
+    rows = len(names) if apart else 1
+    gaps = dict(shared_xaxes=True, shared_yaxes="all", vertical_spacing=0.3 / rows)
+    figure = make_subplots(rows=rows, cols=1, subplot_titles=[escaped(name) for name in names] if apart else None, **gaps)
+    for row, name in enumerate(names if apart else [], 1):
+        # The panel's title names the series: the legend has no need to.
+        _lines(figure, frame[frame[series] == name], series, colour, {name}, lined, row=row, col=1)
+    if not apart:
+        _lines(figure, frame, series, colour, set(), lined, row=1, col=1)
     places, labels = thinned(list(layers["label"]))
-    figure.update_xaxes(title_text="Layer, in the order of the model", tickvals=places, ticktext=labels, tickangle=-35)
+    figure.update_xaxes(tickvals=places, ticktext=labels, tickangle=-35)
+    figure.update_xaxes(title_text="Layer, in the order of the model", row=rows, col=1)
     starts = list(layers.index[layers["component"] != layers["component"].shift()])
     ends = [*starts[1:], len(layers)]
+    mark(figure, [upright(figure, start - 0.5, *panel, line=_DOTTED) for start in starts[1:] for panel in _column(rows)])
     for start, end, component in zip(starts, ends, layers["component"][starts], strict=True):
-        if start:
-            figure.add_vline(x=start - 0.5, line=dict(color=NEUTRAL, width=1, dash="dot"))
-        if len(starts) > 1 and (end - start) / len(layers) > _NAMED_SHARE:
+        if len(starts) > 1 and (end - start) / len(layers) > _LETTER_SHARE * len(component):
             note = dict(x=start, xanchor="left", y=1.0, yanchor="top", yref="y domain", xref="x", showarrow=False)
             figure.add_annotation(text=component, font=dict(color=NEUTRAL, size=12), **note)
-    return lay_out(figure, HEIGHT + 60)
+    if not lined:
+        figure.update_layout(legend_itemsizing="constant")  # dots of this size are not seen in a legend
+    if not apart:
+        return lay_out(figure, HEIGHT + 60)
+    figure.update_yaxes(nticks=4)  # a low panel has room for the decades of a log axis alone
+    return lay_out(figure, 150 + _ROW_HEIGHT * rows, legend="stage" in frame and frame["stage"].nunique() > 1)
+
+
+def _column(rows: int) -> list[tuple[int, int]]:
+    """The panels of a figure of one column."""
+    return [(row, 1) for row in range(1, rows + 1)]
+
+
+def _names(frame: pd.DataFrame, series: str) -> list[str]:
+    return modality_order(frame[series]) if series == "modality" else list(dict.fromkeys(frame[series]))
 
 
 def _lines(figure: go.Figure, frame: pd.DataFrame, series: str, colour, seen: set, lined: bool, **where) -> None:
     stages = list(dict.fromkeys(frame["stage"])) if "stage" in frame else [None]
-    names = modality_order(frame[series]) if series == "modality" else dict.fromkeys(frame[series])
-    for name in names:
+    for name in _names(frame, series):
         for stage in stages:
             part = frame[frame[series] == name]
             part = part[part["stage"] == stage] if stage else part
@@ -127,7 +153,7 @@ def _lines(figure: go.Figure, frame: pd.DataFrame, series: str, colour, seen: se
                     legendgroup=escaped(name),
                     showlegend=new,
                     line=dict(color=colour(name), width=2, dash=_DASHES.get(stage, "solid")),
-                    marker=dict(color=colour(name), size=5, symbol="circle-open" if stage in _FIRST else "circle"),
+                    marker=_marker(colour(name), stage),
                     customdata=_clicks(part),
                     text=[_hover(row, name, stage) for row in part.itertuples()],
                     hovertemplate="%{text}<extra></extra>",
@@ -147,9 +173,14 @@ def _hover(row, name: str, stage: str | None) -> str:
     return f"{escaped(row.label)}{channel}<br>{escaped(name)}{f', {stage}' if stage else ''}: {three_digits(row.value)}"
 
 
+def _marker(colour: str, stage: str | None) -> dict:
+    return dict(color=colour, size=5, symbol="circle-open" if stage in _FIRST else "circle")
+
+
 def _stage_key(figure: go.Figure, frame: pd.DataFrame) -> None:
-    """Two legend entries that say which run is dashed and which is solid."""
+    """Two legend entries that say which run is dashed or hollow and which is solid or full."""
+    mode = "lines+markers" if any("lines" in trace.mode for trace in figure.data) else "markers"
     for stage in (stage for stage in _DASHES if stage in set(frame["stage"])):
         label = frame.loc[frame["stage"] == stage, "label_run"].iat[0]
-        line = dict(color=NEUTRAL, width=2, dash=_DASHES[stage])
-        figure.add_trace(go.Scatter(x=[None], y=[None], mode="lines", line=line, name=f"{stage}: {escaped(label)}"))
+        look = dict(mode=mode, line=dict(color=NEUTRAL, width=2, dash=_DASHES[stage]), marker=_marker(NEUTRAL, stage))
+        figure.add_trace(go.Scatter(x=[None], y=[None], name=f"{stage}: {escaped(label)}", **look))

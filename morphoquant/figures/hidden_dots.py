@@ -5,6 +5,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from morphoquant.figures.panels import title_last
 from morphoquant.figures.theme import HEIGHT, faded, lay_out, modality_colour, modality_order, three_digits
 from morphoquant.figures.ticks import escaped
 
@@ -41,10 +42,10 @@ def hidden_dots(frame: pd.DataFrame, axes: tuple[int, int]) -> go.Figure:
             _middles(figure, modality, [before, middle] if place else [middle], where)
         figure.update_xaxes(range=limits[across_name], **where)
         figure.update_yaxes(range=limits[up_name], **where)
-        if place + columns >= len(panels):
-            figure.update_xaxes(title_text=_axis(frame, axes[0]), **where)
+    title_last(figure, _axis(frame, axes[0]), len(panels), columns)
     for row in range(1, rows + 1):
         figure.update_yaxes(title_text=_axis(frame, axes[1]), row=row, col=1)
+    figure.update_layout(legend_itemsizing="constant")
     return lay_out(figure, HEIGHT if rows == 1 else 60 + 330 * rows)
 
 

@@ -1,7 +1,7 @@
-"""Lines and bands across panels, as shapes that are put into a figure at once.
+"""Lines and bands across panels, and notes, put into a figure at once.
 
-Plotly's own add_vline and add_shape look through all shapes of a figure, and copy them, for each one that is added: of a dozen
-panels with a few lines each that alone takes longer than all the rest of a page.
+Plotly's own add_vline, add_shape and add_annotation look through all that a figure has of them, and copy it, for each one that is
+added: of a dozen panels with a few lines each that alone takes longer than all the rest of a page.
 """
 
 from collections.abc import Iterable
@@ -26,9 +26,10 @@ def level(figure: go.Figure, y: float, row: int | None = None, col: int | None =
     return dict(type="line", x0=0, x1=1, xref=f"{across} domain", y0=y, y1=y, yref=up) | look
 
 
-def mark(figure: go.Figure, shapes: Iterable[dict]) -> None:
-    """Puts shapes into a figure, behind those that it has."""
+def mark(figure: go.Figure, shapes: Iterable[dict] = (), notes: Iterable[dict] = ()) -> None:
+    """Puts shapes and annotations into a figure, behind those that it has."""
     figure.layout.shapes = [*figure.layout.shapes, *shapes]
+    figure.layout.annotations = [*figure.layout.annotations, *notes]
 
 
 def _axes(figure: go.Figure, row: int | None, col: int | None) -> tuple[str, str]:

@@ -5,6 +5,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from morphoquant.figures.panels import title_last
 from morphoquant.figures.theme import DIFFERENCE, NEUTRAL, lay_out, modality_colour, modality_order, three_digits
 from morphoquant.figures.ticks import escaped, thinned
 
@@ -108,9 +109,8 @@ def _maps(frame: pd.DataFrame, names: list[str], titles: list[str], columns, col
     places, labels = thinned([escaped(label) for label in layers["label"]], most=14)
     figure.update_yaxes(tickvals=places, ticktext=labels, showgrid=False, range=[len(layers) - 0.5, -0.5])
     figure.update_xaxes(showgrid=False, range=[-0.5, width - 0.5])
-    note = f" (a cell spans {step} channels)" if step > 1 else ""
-    for col in range(1, cols + 1):
-        figure.update_xaxes(title_text=f"Input channel (index){note}", row=rows, col=col)
+    note = f"index, {step} to a cell" if step > 1 else "index"
+    title_last(figure, f"Input channel ({note})", len(names), cols)
     return figure, 80 + rows * max(200, min(300, 5 * len(layers)))
 
 

@@ -77,7 +77,9 @@ def method_map(frame: pd.DataFrame, axis: str, *, log: bool = False) -> go.Figur
 def _title(axis: str, log: bool) -> str:
     """ "Output SQNR, text (dB)" -> "Output SQNR, text,<br>less the median run's (dB)"."""
     name, _, unit = axis.partition(" (")
-    return f"{name},<br>of the median run's<br>(ratio, log scale)" if log else f"{name},<br>less the median<br>run's ({unit}"
+    if log:
+        return f"{name},<br>of the median run's<br>(ratio, log scale)"
+    return f"{name},<br>less the median<br>run's" + (f" ({unit}" if unit else "")
 
 
 def _factors(reach: float) -> dict:

@@ -19,7 +19,7 @@ def overlap_bars(frame: pd.DataFrame) -> go.Figure:
     place = {layer: index for index, layer in enumerate(layers["layer"])}
     shown = single[single["pair"].isin(pairs)]
     cells[shown["pair"].map(pairs.index), shown["layer"].map(place)] = shown["jaccard"]
-    figure = make_subplots(rows=1, cols=2, shared_yaxes=True, column_widths=[0.28, 0.72], horizontal_spacing=0.1)
+    figure = make_subplots(rows=1, cols=2, shared_yaxes=True, column_widths=[0.28, 0.72], horizontal_spacing=0.15)
     figure.add_trace(
         go.Bar(
             y=pairs,
@@ -48,14 +48,12 @@ def overlap_bars(frame: pd.DataFrame) -> go.Figure:
         2,
     )
     widest = float(pooled["jaccard"].max()) if len(pooled) else 0.0
-    figure.update_xaxes(
-        title_text="All layers pooled<br>(Jaccard index)", range=[0, 1.35 * widest or 1.0], nticks=4, row=1, col=1
-    )
+    figure.update_xaxes(title_text="Jaccard index,<br>all layers", range=[0, 1.35 * widest or 1.0], nticks=4, row=1, col=1)
     places, labels = thinned(list(layers["label"]))
     title = "Layer, in the order of the model"
     figure.update_xaxes(title_text=title, tickvals=places, ticktext=labels, tickangle=-35, showgrid=False, row=1, col=2)
     figure.update_yaxes(autorange="reversed", showgrid=False)
-    bar = dict(title=dict(text="Jaccard<br>index (1)"), thickness=14)
+    bar = dict(title=dict(text="Jaccard<br>index"), thickness=14)
     most = float(np.nanmax(cells)) if np.isfinite(cells).any() else 1.0
     figure.update_layout(bargap=0.3, coloraxis=dict(colorscale=MAGNITUDE, cmin=0.0, cmax=most or 1.0, colorbar=bar))
     return lay_out(figure, 190 + 28 * len(pairs), legend=False)

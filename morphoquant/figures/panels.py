@@ -65,3 +65,17 @@ def _title(figure: go.Figure, pair: tuple[str, str]) -> str:
 def _domain(figure: go.Figure, axis: str) -> tuple[float, float]:
     domain = figure.layout[long_name(axis)].domain
     return (float(domain[0]), float(domain[1])) if domain else (0.0, 1.0)
+
+
+def title_last(figure: go.Figure, title: str, panels: int, columns: int) -> None:
+    """Writes title and ticks of the x axes under the last panel of each column, which in the last row may be missing.
+
+    Args:
+        figure: as make_subplots laid it out, its panels filled row by row.
+        title: of the x axes.
+        panels: how many there are.
+        columns: in how many columns.
+    """
+    for column in range(1, columns + 1):
+        last = (panels - column) // columns + 1
+        figure.update_xaxes(title_text=title, showticklabels=True, row=last, col=column)

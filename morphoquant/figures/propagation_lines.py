@@ -5,6 +5,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from morphoquant.figures.marks import mark, upright
 from morphoquant.figures.theme import (
     DASH_AFTER,
     DASH_BEFORE,
@@ -18,6 +19,7 @@ from morphoquant.figures.theme import (
 from morphoquant.figures.ticks import escaped
 
 _DASHES = {"alone": DASH_BEFORE, "accumulated": DASH_AFTER}
+_WORDS = {"alone": "dashed", "accumulated": "solid"}  # said too: the key is as grey as special tokens
 _TICKS = 12  # of all panels side by side
 _NAMED = 4  # blocks of a part that leave room for its name, a panel side by side
 
@@ -53,7 +55,9 @@ def propagation_lines(frame: pd.DataFrame, column: str, axis: str) -> go.Figure:
             figure.update_xaxes(title_text="Block, in the order of the forward", **where)
     for source, dash in _DASHES.items():
         line = dict(color=NEUTRAL, width=2, dash=dash)
-        figure.add_trace(go.Scatter(x=[None], y=[None], mode="lines", line=line, name=source), row=1, col=1)
+        figure.add_trace(
+            go.Scatter(x=[None], y=[None], mode="lines", line=line, name=f"{source}, {_WORDS[source]}"), row=1, col=1
+        )
     for row in range(1, down + 1):
         figure.update_yaxes(title_text=axis, row=row, col=1)
     return lay_out(figure, HEIGHT + 40 if down == 1 else 60 + 320 * down)
@@ -97,14 +101,14 @@ def _parts(figure: go.Figure, components: list[str], across: int, where: dict) -
     starts = _starts(components)
     if len(starts) < 2:
         return
+    dotted, notes = dict(color=NEUTRAL, width=1, dash="dot"), []
     for start, end in zip(starts, [*starts[1:], len(components)], strict=True):
-        if start:
-            figure.add_vline(x=start - 0.5, line=dict(color=NEUTRAL, width=1, dash="dot"), **where)
         if end - start >= _NAMED * across:
             place = (where["row"] - 1) * across + where["col"]
             axes = ("x" if place == 1 else f"x{place}", "y domain" if place == 1 else f"y{place} domain")
             note = dict(x=start - 0.3, xref=axes[0], xanchor="left", y=0.0, yref=axes[1], yanchor="bottom", showarrow=False)
-            figure.add_annotation(text=components[start], font=dict(color=NEUTRAL, size=12), **note)
+            notes.append(dict(text=components[start], font=dict(color=NEUTRAL, size=12), **note))
+    mark(figure, [upright(figure, start - 0.5, line=dotted, **where) for start in starts[1:]], notes)
 
 
 def _ticks(modules: pd.DataFrame, most: int) -> list[tuple[int, str]]:

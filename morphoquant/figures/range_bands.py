@@ -11,7 +11,7 @@ def range_bands(frame: pd.DataFrame) -> go.Figure:
     """Draws the frame of `channel_ranges`: smallest and largest value of each channel, the span between them filled."""
     names = modality_order(frame["modality"])
     figure = make_subplots(
-        rows=len(names), cols=1, shared_xaxes=True, shared_yaxes="all", vertical_spacing=0.2 / len(names), subplot_titles=names
+        rows=len(names), cols=1, shared_xaxes=True, shared_yaxes="all", vertical_spacing=0.28 / len(names), subplot_titles=names
     )
     for row, modality in enumerate(names, 1):
         part = frame[frame["modality"] == modality].sort_values("first_channel")
@@ -42,7 +42,7 @@ def range_bands(frame: pd.DataFrame) -> go.Figure:
 def range_differences(frame: pd.DataFrame) -> go.Figure:
     """Draws the frame of `ranges_less`: what each channel gains or loses, filled from zero, one panel a modality."""
     names = modality_order(frame["modality"])
-    gaps = dict(shared_xaxes=True, shared_yaxes="all", vertical_spacing=0.2 / len(names))
+    gaps = dict(shared_xaxes=True, shared_yaxes="all", vertical_spacing=0.28 / len(names))
     figure = make_subplots(rows=len(names), cols=1, subplot_titles=names, **gaps)
     for row, modality in enumerate(names, 1):
         part = frame[frame["modality"] == modality].sort_values("first_channel")
@@ -66,8 +66,8 @@ def range_differences(frame: pd.DataFrame) -> go.Figure:
 
 def _titled(figure: go.Figure, frame: pd.DataFrame, rows: int, axis: str) -> go.Figure:
     joined = int(frame["channels"].max())
-    note = f" (each point spans {joined} channels, by their extremes)" if joined > 1 else ""
-    figure.update_xaxes(title_text=f"Input channel (index){note}", row=rows, col=1)
+    note = f"index, {joined} to a point by their extremes" if joined > 1 else "index"
+    figure.update_xaxes(title_text=f"Input channel ({note})", row=rows, col=1)
     figure.update_yaxes(title_text=axis, row=(rows + 1) // 2, col=1)
     return lay_out(figure, 120 + 130 * rows, legend=False)
 

@@ -9,6 +9,7 @@ from textwrap import wrap
 
 import plotly.graph_objects as go
 
+from morphoquant.figures.marks import mark
 from morphoquant.figures.panels import Panel, family_of, is_title, long_name, panels_of
 from morphoquant.figures.theme import lay_out
 
@@ -26,15 +27,18 @@ def side_by_side(figures: Sequence[tuple[str, go.Figure]]) -> go.Figure:
     out = go.Figure()
     first = figures[0][1].layout
     out.update_layout({word: first[word] for word in ("barmode", "bargap", "bargroupgap") if first[word] is not None})
+    shapes, notes = [], []
     for c, column in enumerate(columns):
         for panel in column:
             for side in (0, 1):
                 out.layout[long_name(sheet.axis(c, panel.row, side))] = sheet.described(c, panel, side)
             head = f"<b>{heads[c]}</b>" if panel.row == column[0].row else ""
-            _write(out, sheet, c, panel, "<br>".join(line for line in (head, panel.title) if line))
+            notes += _written(sheet, c, panel, "<br>".join(line for line in (head, panel.title) if line))
     _add_traces(out, columns, sheet)
     for c, (_, figure) in enumerate(figures):
-        _add_marks(out, figure, columns[c], sheet, c)
+        own = _marks(figure, columns[c], sheet, c)
+        shapes, notes = shapes + own[0], notes + own[1]
+    mark(out, shapes, notes)
     legend = any(trace.showlegend is not False and trace.name for trace in out.data) and first.showlegend is not False
     lay_out(out, legend=legend)
     above = (26 if legend else 0) + _LINE * (1 + max(head.count("<br>") for head in heads)) + (_TITLE if sheet.titled else 0)
@@ -189,26 +193,28 @@ def _word(trace) -> str:
     return (trace.name or "").partition(":")[0]
 
 
-def _add_marks(out: go.Figure, figure: go.Figure, column: list[Panel], sheet: _Sheet, c: int) -> None:
+def _marks(figure: go.Figure, column: list[Panel], sheet: _Sheet, c: int) -> tuple[list[dict], list[dict]]:
     """Shapes and notes of one figure, at the axes that stand for theirs."""
     new = {panel.axes[side]: sheet.axis(c, panel.row, side) for panel in column for side in (0, 1)}
     notes = [note for note in figure.layout.annotations if not any(is_title(note, figure, panel.axes) for panel in column)]
     width = _WIDTH / len(sheet.columns)
-    width = _WIDTH / len(sheet.columns)
-    for mark, add in [*((one, out.add_shape) for one in figure.layout.shapes), *((one, out.add_annotation) for one in notes)]:
-        words = mark.to_plotly_json()
+    shapes, shown = [], []
+    for one in (*figure.layout.shapes, *notes):
+        words = one.to_plotly_json()
         for ref in ("xref", "yref"):
             axis, _, domain = str(words.get(ref) or ref[0]).partition(" ")
             words[ref] = f"{new[axis]} {domain}".strip()
-        if "text" not in words or len(sheet.columns) < 3:
-            add(**words)
-        elif str(mark.yref).endswith(" domain") and mark.xanchor == "left":
-            # The name of a stretch of the axis, which a narrow column may have no room for.
-            if _room(mark, notes, figure) * width > _LETTER * len(words["text"]):
-                add(**words)
+        if "text" not in words:
+            shapes.append(words)
+        elif str(one.yref).endswith(" domain") and one.xanchor == "left":
+            # The name of a stretch of the axis: upright where the stretch is short, and none where it has no room for that.
+            room = _room(one, notes, figure) * width
+            if room > _LETTER:
+                shown.append(words | (dict(textangle=-90) if room < _LETTER * len(words["text"]) else {}))
         else:
             # Other notes of narrow columns stand upright, or neighbours would touch.
-            add(**words | dict(textangle=-90))
+            shown.append(words | (dict(textangle=-90) if len(sheet.columns) > 2 else {}))
+    return shapes, shown
 
 
 def _room(note, notes: list, figure: go.Figure) -> float:
@@ -220,8 +226,7 @@ def _room(note, notes: list, figure: go.Figure) -> float:
     return (min(later, default=end) - float(note.x)) / (end or 1.0)
 
 
-def _write(out: go.Figure, sheet: _Sheet, c: int, panel: Panel, text: str) -> None:
+def _written(sheet: _Sheet, c: int, panel: Panel, text: str) -> list[dict]:
     (left, right), (_, top) = (sheet.domain(c, panel.row, side) for side in (0, 1))
-    if text:
-        where = dict(x=(left + right) / 2, y=top, xref="paper", yref="paper", xanchor="center", yanchor="bottom")
-        out.add_annotation(text=text, showarrow=False, **where)
+    where = dict(x=(left + right) / 2, y=top, xref="paper", yref="paper", xanchor="center", yanchor="bottom")
+    return [dict(text=text, showarrow=False, **where)] if text else []

@@ -30,9 +30,12 @@ MAGNITUDE = get_colorscale("Cividis")
 DIFFERENCE = get_colorscale("RdBu")
 DASH_BEFORE, DASH_AFTER = "dash", "solid"
 HEIGHT = 420
+LEGEND_ROW = 26  # pixels
 
 _GRID = "rgba(128,128,128,0.25)"
-_AXIS = dict(gridcolor=_GRID, linecolor="rgba(128,128,128,0.6)", showline=True, zeroline=False, ticks="outside", automargin=True)
+_LINE = dict(linecolor="rgba(128,128,128,0.6)", showline=True, zeroline=False, ticks="outside")
+# All ticks are whole numbers, "0.0002": by itself a log axis mixes "100\u00b5", "0.001" and a small "2".
+_AXIS = dict(gridcolor=_GRID, automargin=True, tickformat="~g", **_LINE)
 TEMPLATE = go.layout.Template(
     layout=dict(
         font=dict(family="Source Sans Pro, Helvetica, Arial, sans-serif", size=14, color="#333333"),
@@ -40,6 +43,7 @@ TEMPLATE = go.layout.Template(
         plot_bgcolor="rgba(0,0,0,0)",
         xaxis=_AXIS,
         yaxis=_AXIS,
+        legend=dict(traceorder="normal"),
     )
 )
 
@@ -85,7 +89,7 @@ def lay_out(figure: go.Figure, height: int = HEIGHT, legend: bool = True, legend
     figure.update_layout(
         template=TEMPLATE,
         height=height,
-        margin=dict(l=64, r=24, t=20 + (26 * legend_rows if legend else 0) + (22 if titled else 0), b=56),
+        margin=dict(l=64, r=24, t=20 + (LEGEND_ROW * legend_rows if legend else 0) + (22 if titled else 0), b=56),
         showlegend=legend,
         hovermode="closest",
         legend=dict(orientation="h", x=0, y=1, yref="container", yanchor="top", xanchor="left"),

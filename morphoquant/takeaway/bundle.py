@@ -85,7 +85,9 @@ def _figure(store: RunStore, asked: Asked, stem: str, files: Files) -> tuple[Flo
     files[data] = render(None, found.frame, ".csv")
     subject = _subject(view_in_words(view, asked.selection), found.runs)
     whole = _subject(view_in_words(view, asked.selection, short=False), found.runs)
-    one = Float("figure", drawn, view.title, subject, view.told(found.frame), f"fig:{stem}", asked.width == "double")
+    one = Float(
+        "figure", drawn, view.title, subject, view.told(found.frame, asked.selection), f"fig:{stem}", asked.width == "double"
+    )
     command = written(export_words(asked, Path(drawn).name))
     return one, Entry((drawn, data), view.title, view.question, whole, asked.runs, command), found.runs
 

@@ -121,7 +121,8 @@ def _figure(store: RunStore, run: Run, name: str, room: int) -> Part:
         drawn = absent(f"the report would grow beyond {LARGEST / 1e6:.0f} MB; the command below draws it.")
     subject = sentence([", ".join(view_in_words(view, found.asked.selection, short=False))])
     asked = f'<p class="soft">{escape(f"{view.question} {subject}")}</p>'
-    drawn = f'<figure aria-label="{escape(view.title)}">{drawn}<figcaption>{escape(view.told(found.frame))}</figcaption></figure>'
+    told = escape(view.told(found.frame, found.asked.selection))
+    drawn = f'<figure aria-label="{escape(view.title)}">{drawn}<figcaption>{told}</figcaption></figure>'
     body = f"{asked}{drawn}<details><summary>For a paper</summary><code>{escape(again)}</code></details>"
     return Part(name, view.title, body)
 

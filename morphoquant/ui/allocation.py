@@ -12,7 +12,7 @@ from morphoquant.ui.answer_scene import AnswerScene
 from morphoquant.ui.notes import note, plain, sentence
 
 _CHOSEN = "morphoquant.allocation"
-_SIDES = {"activations": "of activations, by multiply-accumulates", "weights": "of weights, by parameters"}
+_SIDES = ("activations", "weights")
 
 
 def allocation_choice(scene: AnswerScene, front: pd.DataFrame | None) -> None:
@@ -26,10 +26,15 @@ def allocation_choice(scene: AnswerScene, front: pd.DataFrame | None) -> None:
         st.markdown("**Choose bits for each layer group**")
         if front is not None:
             st.caption(plain(proxy_in_words(front)))
-        budget, counted, press = st.columns([2, 4, 2], vertical_alignment="bottom")
+        budget, counted, press = st.columns([3, 3, 2], vertical_alignment="bottom")
         bits = budget.number_input("Mean bits, at most", 2.0, 16.0, 6.0, 0.5, key="allocation_bits")
         side = counted.segmented_control(
-            "Counted", list(_SIDES), format_func=_SIDES.__getitem__, default="activations", required=True, key="allocation_side"
+            "Bits of",
+            _SIDES,
+            default="activations",
+            required=True,
+            key="allocation_side",
+            help="Of activations the mean is over multiply-accumulates, of weights over parameters.",
         )
         asked = (scene.run.run_id, scene.address.subjects, side, bits)
         if press.button("Choose", key="choose_bits", width="stretch"):

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from morphoquant.core.evaluation import SUBJECTS
+from morphoquant.core.meanings import KL
 from morphoquant.figures.theme import three_digits
 from morphoquant.queries.evaluations import is_full_precision, scope_of
 from morphoquant.queries.paired import DIFFERS, paired, verdict_in_words
@@ -77,7 +78,7 @@ def matrix_figures(scene: AnswerScene) -> list[Figure]:
         said = "more than noise" if worst["verdict"] == DIFFERS else "not to be told from noise"
         figures.append(
             Figure(
-                f"Calibrated on {plain(name)} alone",
+                f"On {plain(name)} alone",
                 f"{100 * worst['to_all']:+.1f} points",
                 f"on {marked_subject(worst['subject'])}, its worst; {said}",
                 "Accuracy less that of the same method calibrated on all, on the same items.",
@@ -97,9 +98,9 @@ def sensitivity_figures(scene: AnswerScene) -> list[Figure]:
     together = "not measured" if pd.isna(whole["whole"]) else f"{three_digits(whole['whole'])} nats"
     ratio = "" if pd.isna(whole["ratio"]) else f"; {three_digits(whole['ratio'])} times the sum of {three_digits(whole['sum'])}"
     return [
-        Figure("Most harmful alone", f"{three_digits(first['kl'])} nats", plain(first["label"]), "Mean KL to full precision."),
-        Figure("Held by the first ten", f"{three_digits(ten)} %", f"of the sum over {len(pooled)} groups"),
-        Figure("All groups at once", together, f"mean KL to full precision{ratio}"),
+        Figure("Most harmful alone", f"{three_digits(first['kl'])} nats", plain(first["label"]), KL),
+        Figure("Held by the first ten", f"{three_digits(ten)} %", f"of the sum over {len(pooled)} groups", KL),
+        Figure("All groups at once", together, f"mean KL to full precision{ratio}", KL),
     ]
 
 
@@ -127,7 +128,7 @@ def _kept(own: pd.DataFrame) -> Figure:
         return Figure("Most right answers", f"{100 * best['accuracy']:.1f} %", f"on {marked_subject(best['subject'])}")
     share = (kept["agreement"] * kept["items"]).sum() / kept["items"].sum()
     kl = (kept["kl"] * kept["items"]).sum() / kept["items"].sum()
-    return Figure("Same answer as full precision", f"{100 * share:.1f} %", f"mean KL {three_digits(kl)} nats")
+    return Figure("Same answers", f"{100 * share:.1f} %", f"as in full precision; mean KL {three_digits(kl)} nats", KL)
 
 
 def _share(rows: pd.DataFrame) -> float:

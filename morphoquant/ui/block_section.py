@@ -9,6 +9,7 @@ from morphoquant.figures.theme import three_digits
 from morphoquant.ui.address import Address
 from morphoquant.ui.modality_marks import marked, marked_subject
 from morphoquant.ui.model_page import worst_first
+from morphoquant.ui.navigate import way
 from morphoquant.ui.notes import plain
 from morphoquant.ui.numbers import count
 from morphoquant.views.base import Measure
@@ -37,7 +38,10 @@ def show_block(frame: pd.DataFrame, address: Address, measure: Measure) -> None:
     own = frame[(frame["part"] == row["part"]) & ((frame["block"] == row["block"]) | pd.isna(row["block"]))]
     with st.container(border=True):
         name = row["part"] if pd.isna(row["block"]) else f"{row['component']}, block {row['block']}"
-        st.markdown(f"**{plain(name)}**" + ("" if known else ": it holds the worst linear; click a cell above for another"))
+        st.markdown(
+            f"**{plain(name)}**"
+            + ("" if known else ": it holds the worst linear; click a cell above, or choose a layer at the left, for another")
+        )
         linears = own.drop_duplicates("layer")
         if len(linears) > _MOST:
             kept = [*worst_first(own, measure)["layer"].head(_MOST), layer]
@@ -45,20 +49,22 @@ def show_block(frame: pd.DataFrame, address: Address, measure: Measure) -> None:
             linears = linears[linears["layer"].isin(kept)]
         for one in linears.itertuples():
             _linear(one, own[own["layer"] == one.layer], address, one.layer == layer and known)
-        st.caption(f"{measure.label} ({measure.unit}), by what it is of.")
+        unit, of = "" if measure.unit == "1" else f" in {measure.unit}", "subject" if "subject" in own else "modality"
+        st.caption(plain(f"{measure.label}{unit}; the numbers are of each {of} alone."))
 
 
 def _linear(one, rows: pd.DataFrame, address: Address, is_chosen: bool) -> None:
     with st.container(key=f"linear_{one.order}"):
-        name, values, links = st.columns([4, 5, 5], vertical_alignment="center")
-        sizes = f" :small[{count(one.in_features)} to {count(one.out_features)} channels]" if one.in_features else ""
-        shared = "" if one.group == one.layer else f"  \n:small[input of {plain(one.group.rpartition('.')[2])}]"
-        name.markdown(f"{':red[▸] ' if is_chosen else ''}**{plain(_own_name(one))}**{sizes}{shared}")
+        name, values, links = st.columns([4, 3, 6], vertical_alignment="center")
+        facts = [f"{count(one.in_features)} to {count(one.out_features)} channels"] if one.in_features else []
+        facts += [] if one.group == one.layer else [f"input of {plain(one.group.rpartition('.')[2])}"]
+        below = f"  \n:small[{', '.join(facts)}]" if facts else ""
+        name.markdown(f"{':red[▸] ' if is_chosen else ''}**{plain(_own_name(one))}**{below}")
         values.markdown(_values(rows))
-        with links, st.container(horizontal=True, gap="small"):
+        with links, st.container(horizontal=True, gap="xsmall"):
             query = replace(address, layer=one.layer, channel=None).to_query()
             for label, page in _PAGES.items():
-                st.page_link(page, label=label, query_params=query)
+                way(page, label, query_params=query)
 
 
 def _own_name(one) -> str:

@@ -7,6 +7,7 @@ from morphoquant.queries.coverage import coverage
 from morphoquant.queries.experts import expert_tokens, silent_experts
 from morphoquant.ui import frames
 from morphoquant.ui.modality_marks import mark
+from morphoquant.ui.navigate import way
 from morphoquant.ui.notes import plain
 from morphoquant.ui.numbers import count
 from morphoquant.ui.page import Scene
@@ -20,10 +21,11 @@ def show_coverage(scene: Scene, *, link: bool = False) -> None:
     inputs = frames.every_input(scene.store, scene.capture)
     found = coverage(scene.capture, inputs)
     with st.container(border=True):
-        head, way = st.columns([6, 3], vertical_alignment="center")
+        head, at = st.columns([6, 3], vertical_alignment="center")
         head.markdown("**Coverage**")
         if link:
-            way.page_link("pages/coverage.py", label="Have its ranges settled?", icon=":material/arrow_forward:")
+            with at:
+                way("pages/coverage.py", "Have its ranges settled?")
         for component, rows in found.groupby("component", sort=False):
             total = int(rows["inputs"].iat[0])
             badges = "  ".join(badge(row) for row in rows.itertuples())

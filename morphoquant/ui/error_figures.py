@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from morphoquant.core.meanings import BYPASS, CLIPPED, MASKED
 from morphoquant.core.modality import CONTENT
 from morphoquant.figures.theme import three_digits
 from morphoquant.queries.own_channels import changing
@@ -16,6 +17,7 @@ from morphoquant.views.base import VIEWS
 
 SIMULATED = "Simulated quantisation: values are rounded to the grid and computed with in float32; no low-bit kernel runs."
 _POOLED = "Signal-to-noise ratio of the outputs of all shown layers: squared sums are added first, decibels are never averaged."
+_WIDTH = "Alpha, half the width of a channel's grid: after the search for it over before. Below 1 the grid was narrowed."
 
 
 def error_figures(scene: Scene) -> list[Figure]:
@@ -82,21 +84,26 @@ def grid_figures(scene: Scene) -> list[Figure]:
     masked, ratio = frame["masked"], frame["ratio"].dropna()
     moved = f"from {three_digits(ratio.min())} to {three_digits(ratio.max())}" if len(ratio) else ""
     return [
-        Figure("Masked channels", f"{int(masked.sum())} of {len(masked)}", "their large values bypass the grid"),
-        Figure("Alpha after over before", three_digits(ratio.median()) if len(ratio) else "not measured", f"median; {moved}"),
-        _use(scene, "clipped_share", "Values clipped"),
-        _use(scene, "bypassed_share", "Values bypassed"),
+        Figure("Masked channels", f"{int(masked.sum())} of {len(masked)}", "their large values bypass the grid", MASKED),
+        Figure(
+            "Grid width after / before",
+            three_digits(ratio.median()) if len(ratio) else "not measured",
+            f"median; {moved}",
+            _WIDTH,
+        ),
+        _use(scene, "clipped_share", "Values clipped", CLIPPED),
+        _use(scene, "bypassed_share", "Values bypassed", BYPASS),
     ]
 
 
-def _use(scene: Scene, measure: str, label: str) -> Figure:
+def _use(scene: Scene, measure: str, label: str, meaning: str) -> Figure:
     selection = frames.with_fields(scene.selection("grid_use"), measure=measure, component=None)
     frame = frames.view_frame(scene.store, "grid_use", scene.inputs(VIEWS["grid_use"]), selection)
     rows = frame[frame["layer"] == group_of(scene, scene.address.layer)].sort_values("value", ascending=False)
     if rows.empty:
-        return Figure(label, "not measured", "for these filters")
+        return Figure(label, "not measured", "for these filters", meaning)
     by_modality = ", ".join(marked(row.modality, three_digits(row.value)) for row in rows.itertuples())
-    return Figure(label, f"{three_digits(rows.iloc[0]['value'])} %", by_modality, "The highest of the modalities.")
+    return Figure(label, f"{three_digits(rows.iloc[0]['value'])} %", by_modality, f"The highest of the modalities. {meaning}")
 
 
 def _compared(scene: Scene, runs: list) -> pd.DataFrame:

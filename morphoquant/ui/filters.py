@@ -12,7 +12,9 @@ from morphoquant.ui.modality_marks import marked
 _ALL = "all"
 
 
-def filters(address: Address, layers: pd.DataFrame, tokens: pd.DataFrame, takes: frozenset[str]) -> None:
+def filters(
+    address: Address, layers: pd.DataFrame, tokens: pd.DataFrame, takes: frozenset[str], rings: frozenset[str] = frozenset()
+) -> None:
     """Draws the filters.
 
     Args:
@@ -20,14 +22,15 @@ def filters(address: Address, layers: pd.DataFrame, tokens: pd.DataFrame, takes:
         layers: the run's table of layers.
         tokens: the run's table of token counts.
         takes: `Selection` fields that the page's views use.
+        rings: fields that only ring a point there: chosen here too, because a click on a point needs a mouse.
     """
     with st.sidebar:
-        if takes & {"component", "layer"}:
+        if (takes | rings) & {"component", "layer"}:
             _component(address, layers)
         if "role" in takes:
             _role(address, layers)
-        if "layer" in takes:
-            _layer(address, layers)
+        if "layer" in takes | rings:
+            _layer(address, layers, "The page's choice" if "layer" in takes else "none, or click a point")
         if "channel" in takes:
             _channel(address, layers)
         if "modalities" in takes:
@@ -59,7 +62,7 @@ def _role(address: Address, layers: pd.DataFrame) -> None:
     )
 
 
-def _layer(address: Address, layers: pd.DataFrame) -> None:
+def _layer(address: Address, layers: pd.DataFrame, absent: str) -> None:
     shown = layers if address.component is None else layers[layers["component"] == address.component]
     labels = layer_labels(shown[["layer", "component"]].itertuples(index=False, name=None))
     st.selectbox(
@@ -68,7 +71,7 @@ def _layer(address: Address, layers: pd.DataFrame) -> None:
         index=None,
         format_func=lambda layer: labels.get(layer, layer),
         key=session.widget("layer", address.layer if address.layer in labels else None),
-        placeholder="The page's choice",
+        placeholder=absent,
         help="Linears that share one input share its statistics: their figures of the input are the same.",
         on_change=lambda: session.change(layer=session.widget_value("layer"), channel=None),
     )

@@ -1,7 +1,5 @@
 """The section Findings: what the runs show, in sentences, each with links to the figures that show it."""
 
-import re
-
 import streamlit as st
 
 from morphoquant.core.errors import MorphoQuantError
@@ -13,7 +11,9 @@ from morphoquant.store.run_store import Run, RunStore
 from morphoquant.ui import frames, session
 from morphoquant.ui.labels import run_labels
 from morphoquant.ui.modality_marks import mark, marked
+from morphoquant.ui.navigate import way
 from morphoquant.ui.notes import note, plain, sentence
+from morphoquant.ui.numbers import joined
 from morphoquant.ui.page import Scene
 from morphoquant.ui.view_pages import PAGE_OF, address_of
 
@@ -120,21 +120,16 @@ def _row(scene: Scene, one: Finding, key: str) -> None:
         text, links = st.columns([8, 3], vertical_alignment="top")
         square = f"{mark(one.modality)} " if one.modality else ""
         reason = f"{meaning} Threshold: {one.threshold:.3g} {one.unit}. Source: {one.source}."
-        advice = f"  \n:small[**Try:** {_said(one.mend.sentence)}]" if one.mend else ""
-        text.markdown(f"{badge} {square}{_said(one.sentence)}{advice}", help=plain(reason))
+        advice = f"  \n:small[**Try:** {joined(plain(one.mend.sentence))}]" if one.mend else ""
+        text.markdown(f"{badge} {square}{joined(plain(one.sentence))}{advice}", help=plain(reason))
         with links, st.container(gap=None):
             for link in (*one.links, *([one.mend.link] if one.mend else [])):
                 _link(scene.store, link)
 
 
-def _said(text: str) -> str:
-    """A sentence whose numbers never part from their units at the end of a line."""
-    return re.sub(r"(?<=\d) (?=dB|%)", "\u00a0", plain(text))
-
-
 def _link(store: RunStore, link: Link) -> None:
     query = address_of(store, link.view, link.runs, link.selection).to_query()
-    st.page_link(PAGE_OF[link.view], label=link.words, icon=":material/arrow_forward:", query_params=query)
+    way(PAGE_OF[link.view], link.words, query_params=query)
 
 
 def _found(scene: Scene, run: Run | None, runs: list[Run]) -> list[Finding]:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from morphoquant.ui.numbers import NO_BREAK, joined
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -32,4 +34,4 @@ def headline(figures: Sequence[Figure]) -> None:
     for column, figure in zip(st.columns(len(figures)), figures, strict=True):
         with column, st.container(border=True, height="stretch", gap=None):
             st.metric(figure.label, figure.value, figure.delta, help=figure.meaning)
-            st.markdown(f":small[{figure.where or chr(0xA0)}]")
+            st.markdown(f":small[{joined(figure.where) or NO_BREAK}]")

@@ -5,6 +5,7 @@ from dataclasses import replace
 import streamlit as st
 
 from morphoquant.takeaway.asked import Asked
+from morphoquant.ui.navigate import way
 
 _KEY = "morphoquant.bundle"
 
@@ -24,7 +25,7 @@ def to_bundle(asked: Asked, key: str) -> None:
     """The button that puts a figure in, and the way to the bundle once something is in it."""
     st.button("Put into the bundle", key=f"keep_{key}", on_click=keep, args=(asked,))
     if kept():
-        st.page_link("pages/take_away.py", label=f"{len(kept())} in the bundle: make it")
+        way("pages/take_away.py", f"{len(kept())} in the bundle: make it")
 
 
 def change(place: int, asked: Asked | None) -> None:

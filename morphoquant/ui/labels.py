@@ -78,9 +78,8 @@ def _words(entry: RunEntry, headers: Sequence[RunHeader]) -> str:
     state = "" if header.status == "finished" else f"{header.status}: "
     words = [f"{state}{title(header)}", *_differing_fields(header, headers)]
     if header.plan.kind == "capture":
-        words.append(header.created[:10])
-    if header.stored:
-        words.append("stored")
+        # A menu shows some thirty letters: of what was shipped the day does not matter, and its runs are known by their capture.
+        words.append("stored" if header.stored else header.created[:10])
     return ", ".join(words)
 
 

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from morphoquant.core.meanings import MASKED
 from morphoquant.core.modality import CONTENT
 from morphoquant.figures.theme import three_digits
 from morphoquant.ui import frames
@@ -17,6 +18,7 @@ def mask_figures(scene: Scene) -> list[Figure]:
     masks = frames.view_frame(scene.store, "outlier_mask", scene.inputs(VIEWS["outlier_mask"]), scene.selection("outlier_mask"))
     shares = masks.assign(value=100.0 * masks["masked"] / masks["width"])
     most = shares.loc[shares["value"].idxmax()]
+    where = f"{marked(most['modality'])} in {plain(most['label'])}"
     overlap = frames.view_frame(scene.store, "mask_overlap", scene.inputs(VIEWS["mask_overlap"]), scene.selection("mask_overlap"))
     pairs = overlap[overlap["layer"].isna() & overlap["modality"].isin(CONTENT) & overlap["other"].isin(CONTENT)].sort_values(
         "jaccard"
@@ -25,10 +27,8 @@ def mask_figures(scene: Scene) -> list[Figure]:
         "Jaccard index of the two sets of outlier channels, pooled over layers: 1 if they are the same, 0 if none is shared."
     )
     return [
-        Figure("Outlier channels, mean", f"{three_digits(shares['value'].mean())} %", "over layer inputs and modalities"),
-        Figure(
-            "Most outlier channels", f"{three_digits(most['value'])} %", f"{marked(most['modality'])} in {plain(most['label'])}"
-        ),
+        Figure("Outlier channels, mean", f"{three_digits(shares['value'].mean())} %", "over layer inputs and modalities", MASKED),
+        Figure("Most outlier channels", f"{three_digits(most['value'])} %", where, MASKED),
         _pair("Most alike", pairs.iloc[-1:], meaning),
         _pair("Least alike", pairs.iloc[:1], meaning),
     ]

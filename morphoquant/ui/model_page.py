@@ -66,11 +66,12 @@ def model_figures(frame: pd.DataFrame, measure: Measure) -> list[Figure]:
     part = middles.idxmin() if measure.name in _LOW_IS_WORSE else middles.idxmax()
     blocks = linears.dropna(subset="block").drop_duplicates(["part", "block"])
     left = len(linears) - len(ranked)
+    meaning = f"{measure.label}. {measure.meaning}".strip()
     worst, middle = (f"{three_digits(value)}{unit}" for value in (ranked["shown"].iat[0], ranked["shown"].median()))
     return [
-        Figure("Worst linear", worst, plain(ranked["label"].iat[0]), measure.label),
-        Figure("Middle linear", middle, "half of the linears are worse", measure.label),
-        Figure("Worst part", part, f"its middle linear: {three_digits(middles[part])}{unit}", measure.label),
+        Figure("Worst linear", worst, plain(ranked["label"].iat[0]), meaning),
+        Figure("Middle linear", middle, "half of the linears are worse", meaning),
+        Figure("Worst part", part, f"its middle linear: {three_digits(middles[part])}{unit}", meaning),
         Figure("Linears", count(len(linears)), f"in {len(blocks)} blocks" + (f"; {left} not measured, grey" if left else "")),
     ]
 

@@ -1,5 +1,9 @@
 """Counts, durations and times for people; activations and errors go through `figures.theme.three_digits`."""
 
+import re
+
+NO_BREAK = "\u00a0"
+
 
 def count(value: int) -> str:
     """A whole number with commas between thousands."""
@@ -20,3 +24,8 @@ def duration(seconds: float) -> str:
 def when(iso: str | None) -> str:
     """An ISO time to the minute, in UTC as stored: "2026-11-21 09:30 UTC"."""
     return f"{iso[:10]} {iso[11:16]} UTC" if iso else "unknown"
+
+
+def joined(text: str) -> str:
+    """`text` whose numbers never part from their units at the end of a line."""
+    return re.sub(r"(?<=\d) (?=dB|%|nats|points)", NO_BREAK, text)

@@ -20,6 +20,8 @@ from morphoquant.ui.tables import table_panel
 from morphoquant.views.base import VIEWS
 
 EMBEDDED = "demo"
+_TOKEN = "A token is a piece of text, a patch of an image or of a video, or a slice of sound: one row of a layer's input."
+_INPUT = "What a linear layer multiplies; layers that read the same values share one input and its numbers."
 
 
 def figures(scene: Scene) -> None:
@@ -30,8 +32,10 @@ def figures(scene: Scene) -> None:
         ratio = _most_uneven(scene)
     headline(
         [
-            Figure("Tokens captured", count(tokens["count"].sum()), _listed(tokens)),
-            Figure("Layer inputs", count(layers["group"].nunique()), f"{count(len(layers))} linear layers, every channel"),
+            Figure("Tokens captured", count(tokens["count"].sum()), _listed(tokens), _TOKEN),
+            Figure(
+                "Layer inputs", count(layers["group"].nunique()), f"{count(len(layers))} linear layers, every channel", _INPUT
+            ),
             Figure(
                 "Largest |activation|",
                 three_digits(rest["absmax"]),

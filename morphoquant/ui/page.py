@@ -95,9 +95,9 @@ def open_page(question: str, views: Sequence[str]) -> Scene:
         choice = resolve(store.entries(), address)
         picker(choice, needs)
         scene = _scene(store, address, choice, needs)
-        takes = frozenset().union(*(view.takes for view in asked))
+        takes, rings = (frozenset().union(*fields) for fields in zip(*((view.takes, view.rings) for view in asked), strict=True))
         layers, tokens = (frames.run_table(store, scene.subject, table) for table in ("layers", "tokens"))
-        filters(address, layers, tokens, takes)
+        filters(address, layers, tokens, takes, rings)
     link(address)
     session.go(address)
     return scene

@@ -62,7 +62,7 @@ def panel(
     """
     view, key = VIEWS[name], f"{name}{slot}"
     with st.container(border=True):
-        head, measure, export = st.columns([5, 1, 1.5] if narrow else [6, 3, 1], vertical_alignment="center")
+        head, measure, export = st.columns([5, 1, 1.5] if narrow else [5, 4, 1.1], vertical_alignment="center")
         head.markdown(f"**{view.title}**{_subject(scene, view)}")
         with measure:
             _measure(scene, view, key)
@@ -77,7 +77,7 @@ def panel(
             note(plain(error))
             return None
         _chart(figure, key, on_click)
-        st.caption(plain(view.told(frame)))
+        st.caption(plain(view.told(frame, selection)))
         with export, st.popover("Save", width="stretch"):
             _export(figure, frame, _file_name(scene, view), key, asked_of(view, scene.inputs(view), selection))
     return frame

@@ -79,7 +79,7 @@ def open_sides(question: str) -> SideScene:
         runs = tuple(readable(store, entry, kind) for entry in entries or (None,))
         scene = SideScene(store, address, view, runs)
         layers, tokens = (frames.run_table(store, runs[0], table) for table in ("layers", "tokens"))
-        filters(address, layers, tokens, view.takes)
+        filters(address, layers, tokens, view.takes, view.rings)
     link(address)
     session.go(address)
     return scene

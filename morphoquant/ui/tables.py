@@ -1,9 +1,13 @@
 """Tables: shown with three significant digits, saved whole as CSV, Markdown and LaTeX."""
 
+import math
+
 import pandas as pd
 import streamlit as st
 
 from morphoquant.ui.saving import save_buttons
+
+_MOST_DECIMALS = 4
 
 
 def table_panel(frame: pd.DataFrame, name: str, key: str) -> None:
@@ -15,7 +19,20 @@ def table_panel(frame: pd.DataFrame, name: str, key: str) -> None:
         key: unique on the page.
     """
     numbers = [column for column in frame if pd.api.types.is_float_dtype(frame[column])]
-    columns = {column: st.column_config.NumberColumn(format="%.3g") for column in numbers}
+    columns = {column: st.column_config.NumberColumn(format=number_format(frame[column])) for column in numbers}
     st.dataframe(frame, hide_index=True, key=f"table_{key}", column_config=columns, placeholder="")
     with st.popover("Save table"):
         save_buttons(None, frame, name, key, (".csv", ".md", ".tex"))
+
+
+def number_format(values: pd.Series) -> str:
+    """How all numbers of a column are written: with one number of decimals, so that 19.1 and 19.0 stand under each other.
+
+    It gives the middle value three digits. Where that would round a value to nothing, each has three digits of its own.
+    """
+    sizes = values.abs()
+    sizes = sizes[(sizes > 0) & (sizes < math.inf)]
+    if sizes.empty:
+        return "%.0f"
+    decimals = min(max(2 - math.floor(math.log10(sizes.median())), 0), _MOST_DECIMALS)
+    return f"%.{decimals}f" if sizes.min() >= 10.0**-decimals else "%.3g"

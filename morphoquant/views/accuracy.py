@@ -1,17 +1,20 @@
 """View: accuracy of methods and specs by subject or task."""
 
+from morphoquant.core.meanings import KL
 from morphoquant.figures.answer_dots import Quantity, answer_dots
 from morphoquant.queries.accuracy import accuracy
 from morphoquant.queries.evaluations import by_spec, evaluated, full_precision_of
 from morphoquant.views.base import VIEWS, Measure, View, chosen, of_subjects
 
+_RIGHT = "A dot is the share of right answers."
+_SAME = "A dot is the share of items answered as in full precision, right or wrong."
 MEASURES = (
-    Measure("accuracy", "Accuracy by subject", "%"),
-    Measure("accuracy_by_task", "Accuracy by task", "%"),
-    Measure("kl", "KL to full precision by subject", "nats"),
-    Measure("kl_by_task", "KL to full precision by task", "nats"),
-    Measure("agreement", "Same answer by subject", "%"),
-    Measure("agreement_by_task", "Same answer by task", "%"),
+    Measure("accuracy", "Accuracy by subject", "%", meaning=_RIGHT),
+    Measure("accuracy_by_task", "Accuracy by task", "%", meaning=_RIGHT),
+    Measure("kl", "KL to full precision by subject", "nats", meaning=KL),
+    Measure("kl_by_task", "KL to full precision by task", "nats", meaning=KL),
+    Measure("agreement", "Same answer by subject", "%", meaning=_SAME),
+    Measure("agreement_by_task", "Same answer by task", "%", meaning=_SAME),
 )
 _MARKS = (("chance", "chance"), ("shuffled", "media of other items"))
 QUANTITIES = {
@@ -42,7 +45,7 @@ VIEWS.add(
         name="accuracy",
         title="Answers by method and bits",
         question="What does quantisation do to the answers, in which modality?",
-        how_to_read="A dot is the share of right answers, its line the 95 % interval, the grey band that of full precision. "
+        how_to_read="A line is the 95 % interval, the grey band that of full precision. "
         "Whether two methods differ is told by the paired test, which is sharper than two intervals.",
         takes=frozenset({"subjects", "measure"}),
         runs="evaluate",

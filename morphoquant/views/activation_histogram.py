@@ -7,7 +7,15 @@ from morphoquant.queries.sources import capture_of
 from morphoquant.queries.worst import worst_layer
 from morphoquant.views.base import VIEWS, Beside, Measure, View, chosen
 
-MEASURES = (Measure("magnitude", "Magnitudes with tails", log=True), Measure("signed", "Signed values"))
+MEASURES = (
+    Measure(
+        "magnitude",
+        "Magnitudes with tails",
+        log=True,
+        meaning="Both axes are logarithmic: a tail that falls slowly to the right is what a 4-bit grid cannot hold.",
+    ),
+    Measure("signed", "Signed values", meaning="The height is logarithmic: values far from zero are few, and decide the range."),
+)
 
 
 def _query(store, runs, selection):
@@ -29,7 +37,7 @@ VIEWS.add(
         name="activation_histogram",
         title="Distribution of activations",
         question="How are the values of this layer's input distributed in each modality, and how long are the tails?",
-        how_to_read="Both axes are logarithmic: a tail that falls slowly to the right is what a 4-bit grid cannot hold.",
+        how_to_read="One line a modality.",
         takes=frozenset({"layer", "channel", "modalities", "positions", "measure"}),
         runs="capture",
         query=_query,

@@ -5,8 +5,19 @@ from morphoquant.queries.attention import attention_boundary
 from morphoquant.views.base import VIEWS, Measure, View, chosen
 
 MEASURES = (
-    Measure("moved", "Attention that moves", "%"),
-    Measure("other", "Attention to other modalities, quantised less full precision", "points"),
+    Measure(
+        "moved",
+        "Attention that moves",
+        "%",
+        meaning="The share of a token's attention that goes to other tokens than in full precision: half the sum of absolute "
+        "differences.",
+    ),
+    Measure(
+        "other",
+        "Attention to other modalities, change",
+        "points",
+        meaning="Attention that goes to tokens of other modalities, quantised less full precision.",
+    ),
 )
 
 
@@ -21,8 +32,7 @@ VIEWS.add(
         name="attention_boundary",
         title="Attention error by distance to a modality boundary",
         question="Does attention go astray where one modality meets another?",
-        how_to_read="The share of a token's attention that goes to other tokens than in full precision (half the sum of absolute "
-        "differences), mean over heads, kept blocks and tokens. Colours are the modality of the token that attends; special "
+        how_to_read="Means over heads, kept blocks and tokens. Colours are the modality of the token that attends; special "
         "tokens count as one, first tokens are left out.",
         takes=frozenset({"block", "modalities", "measure"}),
         runs="inspect",

@@ -28,18 +28,20 @@ class Measure:
         label: for menus and axes, without the unit.
         unit: unit of the values, "1" for pure numbers.
         log: whether the values call for a log axis.
+        meaning: what it tells, in one line, where the view does not say it.
     """
 
     name: str
     label: str
     unit: str = "1"
     log: bool = False
+    meaning: str = ""
 
     @property
     def axis(self) -> str:
-        """The axis title: label, unit and, on a log axis, that it is one."""
-        facts = ", ".join([self.unit, *(["log scale"] if self.log else [])])
-        return f"{self.label} ({facts})"
+        """The axis title: label, unit (a pure number has none) and, on a log axis, that it is one."""
+        facts = [*([self.unit] if self.unit != "1" else []), *(["log scale"] if self.log else [])]
+        return f"{self.label} ({', '.join(facts)})" if facts else self.label
 
 
 def _as_it_is(frame: pd.DataFrame, runs: int) -> pd.DataFrame:
@@ -110,9 +112,10 @@ class View:
     caption: Callable[[pd.DataFrame], str] | None = None
     after: bool = False
 
-    def told(self, frame: pd.DataFrame) -> str:
-        """What stands under the figure of `frame`: how to read it, and what exactly it shows."""
-        return f"{self.how_to_read} {self.caption(frame)}" if self.caption else self.how_to_read
+    def told(self, frame: pd.DataFrame, selection: Selection) -> str:
+        """What stands under the figure of `frame`: what is measured, how to read it, and what exactly it shows."""
+        meaning = chosen(self.measures, selection).meaning if self.measures else ""
+        return " ".join(words for words in (meaning, self.how_to_read, self.caption(frame) if self.caption else "") if words)
 
 
 def chosen(measures: tuple[Measure, ...], selection: Selection) -> Measure:

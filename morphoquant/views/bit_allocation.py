@@ -5,8 +5,8 @@ from morphoquant.queries.allocation_front import allocation_front
 from morphoquant.views.base import VIEWS, Measure, View, chosen
 
 MEASURES = (
-    Measure("activations", "Mean activation bits, by multiply-accumulates", "bits"),
-    Measure("weights", "Mean weight bits, by parameters", "bits"),
+    Measure("activations", "Mean activation bits", "bits", meaning="The mean is over multiply-accumulates."),
+    Measure("weights", "Mean weight bits", "bits", meaning="The mean is over parameters."),
 )
 
 VIEWS.add(

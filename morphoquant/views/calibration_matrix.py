@@ -1,14 +1,17 @@
 """View: the calibration matrix."""
 
+from morphoquant.core.meanings import KL
 from morphoquant.figures.calibration_map import calibration_map
 from morphoquant.queries.calibration_matrix import calibration_matrix
 from morphoquant.views.base import VIEWS, Measure, View, chosen, of_subjects
 
 MEASURES = (
-    Measure("accuracy", "Accuracy", "%"),
-    Measure("difference", "Accuracy less full precision", "points"),
-    Measure("to_all", "Accuracy less calibrating on all", "points"),
-    Measure("kl", "KL to full precision", "nats"),
+    Measure("accuracy", "Accuracy", "%", meaning="A cell is the share of right answers."),
+    Measure(
+        "difference", "Accuracy less full precision", "points", meaning="Share of right answers, less that in full precision."
+    ),
+    Measure("to_all", "Accuracy less calibrating on all", "points", meaning="Share of right answers, less that of the row all."),
+    Measure("kl", "KL to full precision", "nats", meaning=KL),
 )
 
 

@@ -1,14 +1,15 @@
 """View: a measure of every channel over the depth."""
 
+from morphoquant.core.meanings import ABSMAX, DISPERSION, KURTOSIS
 from morphoquant.figures.channel_map import channel_map as draw
 from morphoquant.queries.channel_map import channel_map
 from morphoquant.queries.sources import capture_of
 from morphoquant.views.base import VIEWS, Measure, View, chosen
 
 MEASURES = (
-    Measure("absmax", "Largest |activation|", "activation units", log=True),
-    Measure("kurtosis", "Kurtosis", "1", log=True),
-    Measure("dispersion", "Dispersion score", "activation units", log=True),
+    Measure("absmax", "Largest |activation|", "activation units", log=True, meaning=ABSMAX),
+    Measure("kurtosis", "Kurtosis", "1", log=True, meaning=KURTOSIS),
+    Measure("dispersion", "Dispersion score", "activation units", log=True, meaning=DISPERSION),
 )
 
 VIEWS.add(

@@ -1,5 +1,7 @@
 """View: methods over the layers, in one modality."""
 
+from dataclasses import replace
+
 from morphoquant.figures.chosen_point import ring_layer
 from morphoquant.figures.depth_lines import depth_lines
 from morphoquant.figures.method_map import method_map
@@ -21,7 +23,7 @@ def _draw(frame, selection):
     measure = chosen(MEASURES, selection)
     names = list(dict.fromkeys(frame["label_run"]))
     colours = {name: SERIES[place % len(SERIES)] for place, name in enumerate(names)}
-    axis = measure.axis.replace(" (", f", {frame['modality'].iat[0]} (", 1)
+    axis = replace(measure, label=f"{measure.label}, {frame['modality'].iat[0]}").axis
     if len(names) > MOST_LINES or (len(names) > 1 and frame["component"].nunique() > 1):
         return ring_layer(method_map(frame, axis, log=measure.log), selection.layer)
     figure = depth_lines(frame, axis, log=measure.log, series="label_run", colour=colours.__getitem__)

@@ -1,13 +1,14 @@
 """View: methods and specs against each other."""
 
+from morphoquant.core.meanings import BYPASS, SQNR
 from morphoquant.figures.method_bars import method_bars
 from morphoquant.queries.compare import compare_methods
 from morphoquant.views.base import VIEWS, Measure, View, chosen
 
 MEASURES = (
-    Measure("pooled_sqnr_db", "Output SQNR, layers pooled", "dB"),
-    Measure("worst_sqnr_db", "Output SQNR of the worst layer", "dB"),
-    Measure("bypass_density", "Input values that bypass the grid", "%"),
+    Measure("pooled_sqnr_db", "Output SQNR, layers pooled", "dB", meaning=SQNR),
+    Measure("worst_sqnr_db", "Output SQNR of the worst layer", "dB", meaning=SQNR),
+    Measure("bypass_density", "Input values that bypass the grid", "%", meaning=BYPASS),
 )
 
 

@@ -1,17 +1,18 @@
 """View: a measure of outliers over the depth of the model."""
 
+from morphoquant.core.meanings import ABSMAX, DISPERSION, KURTOSIS, MASKED, RATIO
 from morphoquant.figures.depth_lines import depth_lines
 from morphoquant.queries.depth import depth_profile
 from morphoquant.queries.sources import capture_of
 from morphoquant.views.base import VIEWS, Measure, View, chosen
 
 MEASURES = (
-    Measure("absmax", "Largest |activation|", "activation units", log=True),
-    Measure("max_median_ratio", "Largest channel over median channel", "1", log=True),
-    Measure("kurtosis", "Kurtosis of all values", "1", log=True),
-    Measure("dispersion_max", "Largest dispersion score", "activation units", log=True),
-    Measure("dispersion_mean", "Mean dispersion score", "activation units", log=True),
-    Measure("masked_share", "Share of outlier channels", "%"),
+    Measure("absmax", "Largest |activation|", "activation units", log=True, meaning=ABSMAX),
+    Measure("max_median_ratio", "Largest channel over median channel", "1", log=True, meaning=RATIO),
+    Measure("kurtosis", "Kurtosis of all values", "1", log=True, meaning=KURTOSIS),
+    Measure("dispersion_max", "Largest dispersion score", "activation units", log=True, meaning=DISPERSION),
+    Measure("dispersion_mean", "Mean dispersion score", "activation units", log=True, meaning=DISPERSION),
+    Measure("masked_share", "Share of outlier channels", "%", meaning=MASKED),
 )
 _NORMAL_KURTOSIS = 3.0
 

@@ -1,13 +1,14 @@
 """View: the error of hidden states over the depth of the model, each block alone and all accumulated."""
 
+from morphoquant.core.meanings import COSINE, NMSE, SQNR
 from morphoquant.figures.propagation_lines import propagation_lines
 from morphoquant.queries.propagation import propagation
 from morphoquant.views.base import VIEWS, Measure, View, chosen
 
 MEASURES = (
-    Measure("sqnr_db", "SQNR of the hidden state", "dB"),
-    Measure("cosine", "Cosine to full precision, mean over tokens"),
-    Measure("nmse", "Error power over signal power"),
+    Measure("sqnr_db", "SQNR of the hidden state", "dB", meaning=SQNR),
+    Measure("cosine", "Cosine to full precision, mean over tokens", meaning=COSINE),
+    Measure("nmse", "Error power over signal power", meaning=NMSE),
 )
 
 

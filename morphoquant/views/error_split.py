@@ -1,5 +1,6 @@
 """View: clipping against rounding."""
 
+from morphoquant.core.meanings import CLIP_SHARE, NMSE
 from morphoquant.figures.chosen_point import ring_layer
 from morphoquant.figures.depth_lines import depth_lines
 from morphoquant.figures.split_bars import split_bars, split_differences
@@ -8,7 +9,10 @@ from morphoquant.queries.sources import quantized
 from morphoquant.queries.split import clipping_and_rounding
 from morphoquant.views.base import VIEWS, Beside, Measure, View, chosen
 
-MEASURES = (Measure("nmse", "Error power by modality", "%"), Measure("clip_share", "Error from clipping", "%"))
+MEASURES = (
+    Measure("nmse", "Error power by modality", "%", meaning=NMSE),
+    Measure("clip_share", "Error from clipping", "%", meaning=CLIP_SHARE),
+)
 
 
 def _draw(frame, selection):

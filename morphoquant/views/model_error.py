@@ -1,13 +1,14 @@
 """View: the model as a diagram, coloured by the error of each linear's output."""
 
+from morphoquant.core.meanings import SQNR
 from morphoquant.figures.model_map import model_map
 from morphoquant.queries.model_map import error_map
 from morphoquant.queries.sources import quantized
 from morphoquant.views.base import VIEWS, Measure, View, chosen
 
 MEASURES = (
-    Measure("worst_sqnr_db", "Output SQNR of the worst modality", "dB"),
-    Measure("pooled_sqnr_db", "Output SQNR, modalities pooled", "dB"),
+    Measure("worst_sqnr_db", "Output SQNR of the worst modality", "dB", meaning=SQNR),
+    Measure("pooled_sqnr_db", "Output SQNR, modalities pooled", "dB", meaning=SQNR),
 )
 
 

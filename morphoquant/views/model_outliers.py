@@ -6,7 +6,10 @@ from morphoquant.queries.sources import capture_of
 from morphoquant.views.base import VIEWS, Measure, View, chosen
 from morphoquant.views.depth_profile import MEASURES as DEPTH_MEASURES
 
-MEASURES = (*DEPTH_MEASURES, Measure("tokens", "Tokens seen", "tokens", log=True))
+MEASURES = (
+    *DEPTH_MEASURES,
+    Measure("tokens", "Tokens seen", "tokens", log=True, meaning="A statistic of few tokens says little."),
+)
 
 
 def _query(store, runs, selection):

@@ -1,5 +1,6 @@
 """View: the model as a diagram, coloured by what each linear's quantisation alone does to the answers."""
 
+from morphoquant.core.meanings import KL
 from morphoquant.figures.model_map import model_map
 from morphoquant.queries.model_map import sensitivity_map
 from morphoquant.views.base import VIEWS, Measure, View
@@ -18,7 +19,7 @@ VIEWS.add(
         title="Sensitivity in the model",
         question="Which tower, block and linear moves the answers when it alone is quantised?",
         how_to_read="A cell is a linear, a column a block; yellow is worse. Linears with one input were quantised together and "
-        "share a colour; grey ones were not quantised, or moved no answer. A chosen one is framed.",
+        f"share a colour; grey ones were not quantised, or moved no answer. A chosen one is framed. {KL}",
         takes=frozenset({"component", "subjects"}),
         rings=frozenset({"layer"}),
         runs="sensitivity",

@@ -6,7 +6,7 @@ from morphoquant.queries.evaluations import by_spec, evaluated, full_precision_o
 from morphoquant.queries.perplexity import perplexity
 from morphoquant.views.base import VIEWS, View
 
-_QUANTITY = Quantity("perplexity", "low", "high", "Perplexity (1)")
+_QUANTITY = Quantity("perplexity", "low", "high", "Perplexity")
 
 
 def _query(store, runs, selection):

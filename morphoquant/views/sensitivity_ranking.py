@@ -1,13 +1,21 @@
 """View: groups quantised alone, the most harmful first."""
 
+from morphoquant.core.meanings import KL
 from morphoquant.figures.sensitivity_bars import MOST, sensitivity_bars
 from morphoquant.queries.sensitivity import sensitivity
 from morphoquant.views.base import VIEWS, Measure, View, chosen
 
 MEASURES = (
-    Measure("kl", "KL of the answers to full precision", "nats"),
-    Measure("changed", "Answers that change", "%"),
-    Measure("accuracy_change", "Accuracy less full precision", "points"),
+    Measure("kl", "KL of the answers to full precision", "nats", meaning=KL),
+    Measure(
+        "changed", "Answers that change", "%", meaning="Items that get another answer than in full precision, right or wrong."
+    ),
+    Measure(
+        "accuracy_change",
+        "Accuracy less full precision",
+        "points",
+        meaning="Share of right answers, less that in full precision.",
+    ),
 )
 
 

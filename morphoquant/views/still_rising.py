@@ -6,9 +6,11 @@ from morphoquant.queries.settling import still_rising
 from morphoquant.queries.sources import capture_of
 from morphoquant.views.base import VIEWS, Measure, View, chosen
 
+_ADDED = "How much of the final range only the second half of the samples added: near zero the first half was enough."
+_LAGGING = "Channels whose range after half of the samples was below 90 % of what it became: near zero half was enough."
 MEASURES = (
-    Measure("added", "Range added by the second half of the samples", "%"),
-    Measure("lagging", "Channels below 90 % of their range after half of the samples", "%"),
+    Measure("added", "Range added by the second half of samples", "%", meaning=_ADDED),
+    Measure("lagging", "Channels below 90 % of their range, half-way", "%", meaning=_LAGGING),
 )
 
 
@@ -23,7 +25,7 @@ VIEWS.add(
         name="still_rising",
         title="Where ranges still rise",
         question="In which layers, and for which modality, did more samples still widen the ranges?",
-        how_to_read="One point a layer input, one colour a modality; near zero the first half of the samples was enough. "
+        how_to_read="One point a layer input, one colour a modality. "
         "High points are layers whose static grids would be wider still with more samples. A chosen layer has a ring.",
         takes=frozenset({"component", "role", "modalities", "positions", "measure"}),
         rings=frozenset({"layer"}),

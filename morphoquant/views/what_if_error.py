@@ -1,5 +1,6 @@
 """View: predicted error of every layer input by modality, beside a measured run of the same setting."""
 
+from morphoquant.core.meanings import BYPASS, CLIP_SHARE, SQNR
 from morphoquant.figures.depth_lines import depth_lines
 from morphoquant.queries.sources import capture_of
 from morphoquant.queries.what_if import predict
@@ -9,9 +10,9 @@ from morphoquant.queries.what_if_runs import measured_run
 from morphoquant.views.base import VIEWS, Measure, View, chosen
 
 MEASURES = (
-    Measure("sqnr_db", "SQNR of the layer input", "dB"),
-    Measure("clip_share", "Error from clipping", "%"),
-    Measure("bypassed", "Values that bypass the grid", "%"),
+    Measure("sqnr_db", "SQNR of the layer input", "dB", meaning=SQNR),
+    Measure("clip_share", "Error from clipping", "%", meaning=CLIP_SHARE),
+    Measure("bypassed", "Values that bypass the grid", "%", meaning=BYPASS),
 )
 
 
@@ -28,8 +29,8 @@ VIEWS.add(
         name="what_if_error",
         title="Every layer",
         question="What would this setting do to every layer input, by modality?",
-        how_to_read="SQNR is signal over error: higher is better, 6 dB is about one bit. Solid lines and full dots are predicted "
-        "from the calibration samples; dashed lines and open dots are measured on the evaluation samples.",
+        how_to_read="Solid lines and full dots are predicted from the calibration samples; "
+        "dashed lines and open dots are measured on the evaluation samples.",
         takes=frozenset({"component", "modalities", "positions", "measure", "what_if"}),
         runs="capture",
         query=_query,

@@ -18,6 +18,8 @@ from morphoquant.views.base import VIEWS
 FILES = [path for path in sorted(Path(views.__path__[0]).glob("*.py")) if path.stem not in ("__init__", "base", "composed")]
 LANGUAGE = Selection(component="language", modalities=CONTENT)
 CASES = [(name, measure.name if measure else None) for name, view in VIEWS.items() for measure in (view.measures or (None,))]
+# The measures of these are ways to look at one quantity, or tables; how to read them says enough.
+CUTS = {"hidden_states", "mask_sets", "paired_test", "published", "token_map", "token_surface"}
 PAYLOAD = 1_000_000
 
 
@@ -67,6 +69,14 @@ def test_a_view_answers_and_draws(small_runs, answer_runs, inside_runs, name, me
         if axis.type == "log" and axis.title.text:
             assert "log scale" in axis.title.text
         assert axis.ticktext is None or len(axis.ticktext) <= 16
+
+
+def test_every_measure_says_in_a_line_what_it_tells():
+    told = {(name, measure.name): measure.meaning for name, view in VIEWS.items() for measure in view.measures}
+    assert {name for (name, _), meaning in told.items() if not meaning} == CUTS
+    assert all(meaning.endswith(".") and len(meaning) <= 130 for meaning in told.values() if meaning)
+    view = VIEWS["layer_error"]
+    assert view.told(None, Selection(measure="output_cosine")).startswith("Cosine") and "SQNR" not in view.how_to_read
 
 
 @pytest.mark.parametrize("name", list(VIEWS))

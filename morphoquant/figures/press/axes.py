@@ -51,7 +51,9 @@ def _ticks(axis, scale: Scale) -> None:
         axis.set_ticks(places, labels=[words.text(label) for label in texts])
         axis.set_minor_locator(NullLocator())
     elif scale.categorical:
-        axis.set_ticks(list(range(len(scale.names))), labels=[words.text(name) for name in scale.names])
+        # A blank name is a gap between rows: no tick stands there.
+        named = {place: words.text(name) for place, name in enumerate(scale.names) if name.strip()}
+        axis.set_ticks(list(named), labels=list(named.values()))
     elif layout.dtick is not None and not scale.log and not isinstance(layout.dtick, str):
         axis.set_major_locator(MultipleLocator(layout.dtick))
 
