@@ -94,6 +94,7 @@ class GroupInputs:
         sample: rows of the input, None if `Need.SAMPLE` is not declared.
         gradients: rho of each modality, how far the loss of the answers depends on one of its tokens against one of the answers'
             (`runs/gradients.py`), at the end of the group's half of a block; None if `Need.GRADIENTS` is not declared.
+        found: fits of the group by methods that look at no other, by method and spec; a combination takes its parts from here.
     """
 
     group: str
@@ -104,6 +105,7 @@ class GroupInputs:
     summary: ChannelSummary | None = None
     sample: TokenSample | None = None
     gradients: Mapping[Modality, float] | None = None
+    found: "dict[tuple[Method, QuantSpec], GroupFit]" = field(default_factory=dict)
 
     @property
     def channels(self) -> int:

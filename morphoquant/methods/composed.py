@@ -104,11 +104,13 @@ class Composed:
         return tuple(surveys) if any(survey is not None for survey in surveys) else None
 
     def fit(self, inputs: GroupInputs, spec: QuantSpec, survey: tuple[object | None, ...] | None = None) -> GroupFit:
-        """Fits each method in the basis that those before it have found."""
+        """Fits each method in the basis that those before it have found; what was found for it alone there is not found again,
+        and its seconds count."""
         surveys = survey or (None,) * len(self.methods)
         fits, given = [], inputs
         for method, known in zip(self.methods, surveys, strict=True):
-            fits.append(method.fit(given, spec, known))
+            found = inputs.found.get((method, spec)) if given is inputs and known is None else None
+            fits.append(found or method.fit(given, spec, known))
             given = in_basis(given, fits[-1].transform)
         weights, bounds = (self._of(part, fits) for part in (Part.WEIGHTS, Part.ACTIVATION))
         parts = {}
@@ -121,6 +123,7 @@ class Composed:
             extra_weight_bits=weights.extra_weight_bits,
             transform=composed([fit.transform for fit in fits]),
             by_modality=parts,
+            seconds=sum(fit.seconds for fit in fits),
         )
 
     def _of(self, part: Part, fits: list[GroupFit]) -> GroupFit:

@@ -12,8 +12,9 @@ from morphoquant.methods.base import Method
 from morphoquant.store.run import Run
 
 Pair = tuple[Method, QuantSpec]
-# Share of the free memory that quantised weights may take; the rest is for the forward passes and their statistics.
-_SHARE = 0.5
+# Share of the free memory that quantised weights may take, if no two methods' are equal, of which one is held; many are. The
+# rest is for the forward passes and their statistics.
+_SHARE = 0.7
 
 
 @dataclass(frozen=True)

@@ -178,7 +178,10 @@ class _Job:
         if not self.recall([given.group]):
             started = time.monotonic()
             fitted = self.method.fit(given, self.spec, self.survey)
-            self._hold(replace(fitted, seconds=time.monotonic() - started + self.measured), given)
+            fitted = replace(fitted, seconds=fitted.seconds + time.monotonic() - started + self.measured)
+            if self.survey is None:
+                given.found[self.method, self.spec] = fitted
+            self._hold(fitted, given)
         told.of(1)
 
     def fit_block(self, blocks: Blocks, name: str, told: "_Told") -> None:

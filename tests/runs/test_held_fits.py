@@ -45,3 +45,24 @@ def test_nothing_is_fitted_twice(scopes, monkeypatch):
     monkeypatch.setattr(METHODS["awq"], "fit", None)
     (found,) = fit([(method, spec)], scopes[1], held=held)
     assert list(found) == scopes[1].groups
+
+
+def test_a_combination_takes_what_was_found_for_its_parts_alone(scopes, monkeypatch):
+    gptq, found = METHODS["gptq"].fit, []
+
+    def counted(self, inputs, spec, survey=None):
+        found.append(inputs.group)
+        return gptq(self, inputs, spec, survey)
+
+    monkeypatch.setattr(METHODS["gptq"], "fit", counted)
+    monkeypatch.setattr("morphoquant.runs.fitting.lanes", lambda inputs: 1)
+    alone, combined = fit([pair("gptq@w4a4"), pair("gptq+dabc@w4a4")], scopes[1])
+    assert found == scopes[1].groups
+    (again,) = fit([pair("gptq+dabc@w4a4")], scopes[1])
+    assert found == 2 * scopes[1].groups
+    for group, fitted in combined.items():
+        assert all(torch.equal(weight, again[group].weights[layer]) for layer, weight in fitted.weights.items())
+        assert fitted.seconds > alone[group].seconds > 0
+    # Behind a change of basis, GPTQ has other inputs.
+    fit([pair("gptq@w4a4"), pair("smoothquant+gptq@w4a4")], scopes[1])
+    assert len(found) == 4 * len(scopes[1].groups)
