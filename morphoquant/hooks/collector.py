@@ -96,10 +96,11 @@ class Collector:
         """Bytes of all statistics, and of the rows that wait."""
         return sum(self.nbytes_of(group) for group in self._stats)
 
-    def nbytes_of(self, group: str) -> int:
-        """Bytes of the statistics of one group that was seen, and of its rows that wait."""
+    def nbytes_of(self, group: str, counted: int = 0) -> int:
+        """Bytes of a group that was seen: of its statistics, or what they will take when the rows that wait are `counted`, and of
+        these rows."""
         waiting = self._waiting.get(group)
-        return self._stats[group].nbytes + (0 if waiting is None else waiting.buffer.nbytes)
+        return max(self._stats[group].nbytes, counted) + (0 if waiting is None else waiting.buffer.nbytes)
 
     def drop(self, group: str) -> None:
         """Forgets all that was seen of a group."""

@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 from torch import Tensor, nn
 
+from morphoquant.core.modality import PADDING
 from morphoquant.core.progress import Progress, track
 from morphoquant.hooks.collector import Collector
 from morphoquant.hooks.modality_hooks import ModalityHooks
@@ -19,6 +20,7 @@ from morphoquant.models.control import ControlTokens
 from morphoquant.runs import settling, tables
 from morphoquant.runs.part_tables import PartTables
 from morphoquant.runs.statistics import NAMES, statistics_of, statistics_tables
+from morphoquant.stats.channel_stats import place_bytes
 from morphoquant.stats.settling import halvings
 from morphoquant.store.writer import RunWriter
 
@@ -40,6 +42,8 @@ class Bound:
 class Bounded:
     """Observer of `hooks.ModalityHooks` that counts inputs as long as there is room, in the order in which they come.
 
+    Rows that wait to be counted take little, and their statistics much: what these will take decides.
+
     Attributes:
         collector: what counts them.
         limit: bytes that it may hold.
@@ -52,13 +56,23 @@ class Bounded:
     done: Collection[str]
     put_off: set[str] = field(default_factory=set)
     _held: dict[str, int] = field(default_factory=dict)
+    _slots: dict[str, set[int]] = field(default_factory=dict)
+    # Slots of the rows that came last: most inputs of a forward come with the very labels of the one before.
+    _last: tuple[Tensor, frozenset[int]] | None = None
+
+    def __post_init__(self):
+        self._place = place_bytes(self.collector.keep_rows)
 
     def on_input(self, group: str, module: nn.Linear, x: Tensor, slots: Tensor, keys: Tensor) -> None:
         """Counts rows [rows, K] unless their group is done or put off; the groups that came last make room for the first."""
         if group in self.done or group in self.put_off:
             return
         self.collector.on_input(group, module, x, slots, keys)
-        self._held[group] = self.collector.nbytes_of(group)
+        if self._last is None or self._last[0] is not slots:
+            self._last = slots, frozenset(slots.unique().tolist()) - {PADDING}
+        seen = self._slots.setdefault(group, set())
+        seen |= self._last[1]
+        self._held[group] = self.collector.nbytes_of(group, x.shape[1] * len(seen) * self._place)
         while sum(self._held.values()) > self.limit and len(self._held) > 1:
             last, _ = self._held.popitem()
             self.collector.drop(last)

@@ -3,14 +3,12 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-import numpy as np
-
 from morphoquant.core.layers import Component, role_of
 from morphoquant.core.modality import Modality
 from morphoquant.hooks.collector import GATHERED
 from morphoquant.models.placeholders import reading_config
 from morphoquant.stats.bins import FINE_COUNT
-from morphoquant.stats.channel_stats import ChannelStats
+from morphoquant.stats.channel_stats import place_bytes
 from morphoquant.stats.fine import WIDE
 
 _SHARED = (("q_proj", "k_proj", "v_proj"), ("q", "k", "v"), ("query", "key", "value"), ("gate_proj", "up_proj"), ("w1", "w3"))
@@ -39,9 +37,7 @@ def statistics_bytes(
         modalities: that the data hold.
         keep_rows: rows kept of each input and slot.
     """
-    one = ChannelStats(1, keep_rows)
-    one.update(np.zeros((1, 1), np.float32), np.zeros(1, np.int8), np.zeros(1, np.uint64))
-    return one.nbytes * channels_of(widths, parts, modalities)
+    return place_bytes(keep_rows) * channels_of(widths, parts, modalities)
 
 
 def channels_of(widths: Mapping[str, tuple[int, int]], parts: Mapping[str, Component], modalities: Collection[Modality]) -> int:

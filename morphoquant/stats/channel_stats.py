@@ -303,6 +303,13 @@ class ChannelStats:
         self._fine.restore(slot, columns.fine_histograms)
 
 
+def place_bytes(keep_rows: int) -> int:
+    """Bytes that one channel of one slot takes, of whatever rows; what many rows leave over and fine histograms come on top."""
+    one = ChannelStats(1, keep_rows)
+    one.update(np.zeros((1, 1), np.float32), np.zeros(1, np.int8), np.zeros(1, np.uint64))
+    return one.nbytes
+
+
 def _numpy(values: Tensor | np.ndarray) -> np.ndarray:
     return values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
 

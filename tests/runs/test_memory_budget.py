@@ -14,18 +14,21 @@ from morphoquant.commands.workload import Workload
 from morphoquant.core.errors import ModelError
 from morphoquant.core.modality import Modality
 from morphoquant.data.sample import Part, Sample, fingerprint
+from morphoquant.hooks.collector import GATHERED, Collector
 from morphoquant.models.load import load
 from morphoquant.quant.residence import device_of, is_offloaded, is_stand_in, resident, weight_of
 from morphoquant.runs import capture as capturing
 from morphoquant.runs import inputs
 from morphoquant.runs import quantize as quantizing
 from morphoquant.runs.budget import room
+from morphoquant.runs.capture_in_passes import Bounded
 from morphoquant.runs.fitting import Held, fit
 from morphoquant.runs.gradients import measure_gradients
 from morphoquant.runs.inputs import CalibrationInputs
 from morphoquant.runs.preflight import Data, preflight
 from morphoquant.runs.quantised_model import quantised_model
 from morphoquant.runs.scope import parts_of
+from morphoquant.stats.channel_stats import place_bytes
 from morphoquant.store.run_store import RunStore
 
 # Statistics of a few inputs of the model, and quantised weights of one of its blocks.
@@ -214,3 +217,14 @@ def test_the_verbs_take_a_budget_and_find_the_runs_of_those_without(folder, tmp_
         assert said in capsys.readouterr().err.strip().splitlines()[-1]
     assert main(["evaluate", *words, *asked, "--dtype", "bfloat16"]) == 2
     assert "bfloat16" in capsys.readouterr().err.strip().splitlines()[-1]
+
+
+def test_rows_that_wait_are_reckoned_as_what_counting_them_will_take():
+    linear, slots, keys = torch.nn.Linear(50, 2), torch.tensor([0, 1, 1], dtype=torch.int8), torch.arange(3).to(torch.uint64)
+    one = 2 * 50 * place_bytes(8) + 4 * 50 * GATHERED
+    bounded = Bounded(Collector(8, 0), 3 * one, set())
+    for name in "abcdef":
+        bounded.on_input(name, linear, torch.ones(3, 50), slots, keys)
+    assert bounded.put_off == {"d", "e", "f"} and bounded.collector.nbytes < bounded.limit
+    bounded.collector.flush()
+    assert set(bounded.collector.stats) == {"a", "b", "c"} and one < bounded.collector.nbytes <= bounded.limit
