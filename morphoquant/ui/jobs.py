@@ -20,6 +20,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +28,7 @@ from pathlib import Path
 import psutil
 
 from morphoquant.core.errors import StoreError
+from morphoquant.store.atomic import explained
 from morphoquant.store.place import LOCAL, is_url
 
 _JOB_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
@@ -69,14 +71,15 @@ def start(argv: Sequence[str], cache: Path) -> str:
     """Starts `argv` as a job and returns its identifier.
 
     Raises:
-        StoreError: another job is running, or the process cannot be started.
+        StoreError: another job is running, the process cannot be started, or the cache cannot be written.
     """
     busy = [job for job in list_jobs(cache) if job.status == "running"]
     if busy:
         raise StoreError(f"job {busy[0].job_id} is still running: wait for it or cancel it, then start the next one.")
     job_id = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
     folder = cache.resolve() / "jobs" / job_id
-    folder.mkdir(parents=True)
+    with explained(folder):
+        folder.mkdir(parents=True)
     environment = os.environ | {
         "MORPHOQUANT_PROGRESS_FILE": str(folder / "progress.json"),
         LOCAL: str(cache.resolve()),
@@ -99,7 +102,12 @@ def start(argv: Sequence[str], cache: Path) -> str:
         _swap(folder / "progress.json", {"status": "failed", "error": f"cannot start {argv[0]!r}: {error.strerror}."})
         raise StoreError(f"cannot start {argv[0]!r}: {error.strerror}; check that the program exists.") from error
     began = {"created": _created(process.pid), "boot": _boot(), "started": datetime.now(UTC).isoformat()}
-    _swap(folder / "job.json", {"argv": list(argv), "pid": process.pid, **began})
+    try:
+        _swap(folder / "job.json", {"argv": list(argv), "pid": process.pid, **began})
+    except StoreError:  # a job that nobody can find is not left running
+        process.kill()
+        process.wait()
+        raise
     # Reaps the child while this process lives; a job whose dashboard is gone is judged by its progress file instead.
     threading.Thread(target=_record_exit, args=(process, folder), daemon=True).start()
     return job_id
@@ -204,7 +212,7 @@ def _judge(alive: bool, progress: dict, outcome: dict, folder: Path) -> tuple[st
 def _record_exit(process: subprocess.Popen, folder: Path) -> None:
     code = process.wait()
     if not (folder / "outcome.json").exists():
-        _swap(folder / "outcome.json", {"code": code})
+        _note(folder, {"code": code})
 
 
 def _settle(folder: Path) -> None:
@@ -214,7 +222,13 @@ def _settle(folder: Path) -> None:
         if (folder / "outcome.json").exists():
             return
         time.sleep(0.02)
-    _swap(folder / "outcome.json", {"code": None})
+    _note(folder, {"code": None})
+
+
+def _note(folder: Path, outcome: dict) -> None:
+    """Writes down how a job ended; where nothing can be written it is found out again whenever somebody looks."""
+    with suppress(StoreError):
+        _swap(folder / "outcome.json", outcome)
 
 
 def _created(pid: int) -> float | None:
@@ -256,5 +270,6 @@ def _read(path: Path) -> dict:
 
 def _swap(path: Path, value: dict) -> None:
     new = path.with_suffix(f".{os.getpid()}.{threading.get_ident()}.new")
-    new.write_text(json.dumps(value))
-    os.replace(new, path)
+    with explained(path):
+        new.write_text(json.dumps(value))
+        os.replace(new, path)

@@ -2,10 +2,12 @@
 
 import json
 import os
+import resource
 import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from morphoquant.core.errors import StoreError
@@ -91,6 +93,21 @@ def test_a_program_that_does_not_exist_is_one_sentence_and_a_failed_job(tmp_path
     with pytest.raises(StoreError, match="cannot start"):
         jobs.start([str(tmp_path / "no-such-program")], tmp_path)
     assert jobs.list_jobs(tmp_path)[0].status == "failed"
+
+
+def test_where_nothing_can_be_written_no_job_is_left_running(tmp_path):
+    (tmp_path / "jobs").write_text("in the way")
+    with pytest.raises(StoreError, match="cannot write"):
+        jobs.start([sys.executable, "-c", _LONG], tmp_path)
+    (tmp_path / "jobs").unlink()
+    before, most = set(psutil.Process().children()), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, most[1]))  # files can be made, and take nothing
+    try:
+        with pytest.raises(StoreError, match="cannot write"):
+            jobs.start([sys.executable, "-c", _LONG], tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, most)
+    assert set(psutil.Process().children()) <= before
 
 
 def test_a_reused_pid_is_not_the_job_and_is_never_killed(tmp_path):
