@@ -138,7 +138,10 @@ class Fitting:
             alone = [job for job in jobs if group not in job.fits and not (job.flow and blocks and blocks.holding(group))]
             if alone:
                 given = self._inputs.group(group, self._needs)
-                yield from (partial(job.fit_group, given, told) for job in alone)
+                alike: dict[Hashable, list[_Job]] = {}
+                for job in alone:
+                    alike.setdefault(job.key(group), []).append(job)
+                yield from (partial(_one_for_all, some, given, told) for some in alike.values())
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,7 +171,7 @@ class _Job:
     def recall(self, groups: Sequence[str]) -> bool:
         """Takes over those fits of `groups` that are held; whether it was all of them."""
         for group in groups:
-            found = self.held.fits.get(self._key(group))
+            found = self.held.fits.get(self.key(group))
             if found is not None:
                 self.fits[group] = found
         return all(group in self.fits for group in groups)
@@ -199,10 +202,10 @@ class _Job:
     def _hold(self, fitted: GroupFit, given: GroupInputs) -> None:
         if self.inputs.copies:
             fitted = _without_originals(fitted, given.weights)
-        self.fits[given.group] = self.held.keep(self._key(given.group), fitted)
+        self.fits[given.group] = self.held.keep(self.key(given.group), fitted)
 
-    def _key(self, group: str) -> Hashable:
-        """Where a method looks at all groups first, its fits depend on which these are."""
+    def key(self, group: str) -> Hashable:
+        """Equal for equal fits of a group. Where a method looks at all groups first, they depend on which these are."""
         others = None if self.survey is None else tuple(self.inputs.groups)
         method, spec = self.method.at(group, self.spec) if isinstance(self.method, Allocated) else (self.method, self.spec)
         return self.inputs.run.run_id, method, str(spec), others, group
@@ -220,6 +223,12 @@ class _Told:
         with self._lock:
             self._done += more
             self._progress("fitting", self._done, self._total)
+
+
+def _one_for_all(jobs: Sequence[_Job], given: GroupInputs, told: _Told) -> None:
+    """Fits a group by the first of jobs whose fits of it are equal; the others take it over."""
+    for job in jobs:
+        job.fit_group(given, told)
 
 
 def _through(blocks: Blocks, jobs: Sequence[_Job], groups: Sequence[str], told: _Told) -> None:
