@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from morphoquant.figures.marks import mark
 from morphoquant.figures.model_layout import LONGEST, Layout, Part, lay_parts, row_name
 from morphoquant.figures.theme import EMPHASIS, MAGNITUDE, NEUTRAL, lay_out, three_digits
 from morphoquant.figures.ticks import escaped
@@ -39,14 +40,15 @@ def model_map(
     low, high = cells["colour"].min(), cells["colour"].max()
     # What is exact, infinitely many dB, is as good as the best; what is zero has no logarithm and is as low as the lowest.
     cells["colour"] = cells["colour"].mask(cells["shown"] == np.inf, high).mask(log & (cells["shown"] == 0), low)
+    notes = []
     for part in layout.parts:
         own = cells[cells["part"] == part.name]
         grey = own["colour"].isna()
         _heat(figure, part, own[grey].assign(colour=0.0), dict(colorscale=_UNMEASURED, showscale=False))
         _heat(figure, part, own[~grey], dict(coloraxis="coloraxis"))
         _markers(figure, part, own)
-        _names(figure, part)
-    _links(figure, layout)
+        notes += _names(part)
+    mark(figure, _links(layout), notes)
     _frame_chosen(figure, layout, frame, chosen)
     bar = dict(title=dict(text=axis, side="right"), thickness=14, **(_decades(low, high) if log and low <= high else {}))
     scale = [[1 - place, colour] for place, colour in MAGNITUDE[::-1]] if low_is_worse else MAGNITUDE
@@ -124,32 +126,32 @@ def _markers(figure: go.Figure, part: Part, own: pd.DataFrame) -> None:
     )
 
 
-def _names(figure: go.Figure, part: Part) -> None:
+def _names(part: Part) -> list[dict]:
     """Title above, names of rows at the left, first and last block number below; a box's rows are in its title and on hover."""
     look = dict(showarrow=False, xref="x", yref="y")
     place = dict(x=part.left, xanchor="left", y=part.top - 0.15, yanchor="bottom", font=dict(size=12))
-    figure.add_annotation(text=escaped(_short(part.title, 24)), **place, **look)
+    notes = [dict(text=escaped(_short(part.title, 24)), **place, **look)]
     if not part.blocks:
-        return
+        return notes
     stride = -(-len(part.rows) // _MOST_NAMED)
     for place in range(0, len(part.rows), stride):
         text = escaped(_short(row_name(part.rows[place]), LONGEST))
         at = dict(x=part.left - 5, xanchor="right", y=part.top + place + 0.5, yanchor="middle")
-        figure.add_annotation(text=text, font=dict(size=11, color=NEUTRAL), **at, **look)
+        notes.append(dict(text=text, font=dict(size=11, color=NEUTRAL), **at, **look))
     for place in sorted({0, len(part.blocks) - 1}):
         at = dict(x=part.left + part.cell * (place + 0.5), xanchor="center", y=part.top + len(part.rows) + 0.1, yanchor="top")
-        figure.add_annotation(text=str(part.blocks[place]), font=dict(size=11, color=NEUTRAL), **at, **look)
+        notes.append(dict(text=str(part.blocks[place]), font=dict(size=11, color=NEUTRAL), **at, **look))
+    return notes
 
 
 def _short(text: str, letters: int) -> str:
     return text if len(text) <= letters else text[: letters - 1] + "\u2026"
 
 
-def _links(figure: go.Figure, layout: Layout) -> None:
-    for link in layout.links:
-        for (x0, y0), (x1, y1) in zip(link, link[1:], strict=False):
-            if (x0, y0) != (x1, y1):
-                figure.add_shape(type="line", x0=x0, y0=y0, x1=x1, y1=y1, line=_LINE, layer="below")
+def _links(layout: Layout) -> list[dict]:
+    steps = [step for link in layout.links for step in zip(link, link[1:], strict=False)]
+    look = dict(type="line", line=_LINE, layer="below")
+    return [dict(x0=x0, y0=y0, x1=x1, y1=y1, **look) for (x0, y0), (x1, y1) in steps if (x0, y0) != (x1, y1)]
 
 
 def _frame_chosen(figure: go.Figure, layout: Layout, frame: pd.DataFrame, chosen: str | None) -> None:

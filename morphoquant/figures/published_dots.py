@@ -10,6 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from morphoquant.figures.marks import mark, upright
 from morphoquant.figures.theme import SERIES, lay_out
 from morphoquant.figures.ticks import escaped
 
@@ -39,13 +40,15 @@ def published_dots(frame: pd.DataFrame, reference: str) -> go.Figure:
     titles = ["<br>".join(wrap(escaped(panel), 24)) for panel in panels]
     gaps = dict(horizontal_spacing=0.03, vertical_spacing=0.2 / down)
     figure = make_subplots(rows=down, cols=across, shared_yaxes=True, subplot_titles=titles, **gaps)
+    lines = []
     for place, panel in enumerate(panels):
         where = dict(row=place // across + 1, col=place % across + 1)
         part = frame[frame["benchmark"] == panel]
         for model, colour, symbol in zip(models, _cycled(SERIES, models), _cycled(_SYMBOLS, models), strict=True):
             figure.add_trace(_dots(part[part["model"] == model], model, colour, symbol, place == 0), **where)
-        _lines(figure, part[part["method"] == reference], dict(zip(models, _cycled(SERIES, models), strict=True)), where)
+        lines += _lines(figure, part[part["method"] == reference], dict(zip(models, _cycled(SERIES, models), strict=True)), where)
         figure.update_xaxes(**_axis(part), **where)
+    mark(figure, lines)
     figure.update_yaxes(
         type="category", categoryorder="array", categoryarray=rows, range=[len(rows) - 0.4, -0.6], dtick=1, showgrid=False
     )
@@ -92,10 +95,10 @@ def _dots(part: pd.DataFrame, model: str, colour: str, symbol: str, first: bool)
     )
 
 
-def _lines(figure: go.Figure, full: pd.DataFrame, colours: dict[str, str], where: dict) -> None:
-    for one in full.itertuples():
-        look = dict(color=colours[one.model], width=1, dash="dot")
-        figure.add_vline(x=one.value, line=look, layer="below", **where)
+def _lines(figure: go.Figure, full: pd.DataFrame, colours: dict[str, str], where: dict) -> list[dict]:
+    dotted = dict(width=1, dash="dot")
+    looks = [dict(line=dotted | dict(color=colours[model]), layer="below") for model in full["model"]]
+    return [upright(figure, value, **look, **where) for value, look in zip(full["value"], looks, strict=True)]
 
 
 def _axis(part: pd.DataFrame) -> dict:
