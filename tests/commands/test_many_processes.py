@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from fixtures.object_store import bucket, files, fresh
 from fixtures.run_files import contents
 from fixtures.saved_models import save_llava
 
@@ -16,12 +17,16 @@ from morphoquant.cli import main
 from morphoquant.store.run_store import RunStore
 
 ROOT = Path(__file__).parents[2]
+PROGRAM = ["-m", "morphoquant"]
+TIGHT = [str(ROOT / "tests" / "commands" / "tight.py")]
 ALONE = [sys.executable]
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
 ACCELERATE = [sys.executable, "-m", "accelerate.commands.launch", "--num_machines", "1", "--mixed_precision", "no"]
 ACCELERATE += ["--dynamo_backend", "no", "--num_processes"]
 QUANTIZE = ["quantize", "--samples", "100", "--eval-samples", "40", "--method", "rtn", "morphoquant", "--spec", "w4a4"]
 EVALUATE = ["evaluate", "--samples", "100", "--items", "10", "--method", "rtn", "--spec", "w4a4"]
+# Within any budget, and what that leaves is set by the program.
+LITTLE = ["--memory", "1kB", "--no-preflight"]
 
 
 @pytest.fixture(scope="module")
@@ -29,16 +34,17 @@ def model(tmp_path_factory):
     return save_llava(tmp_path_factory.mktemp("llava"))
 
 
-def command(launcher, words, model, cache):
+def command(launcher, words, model, cache, program=None):
     """Starts a command; all with one thread, as torchrun has it, since sums of matrix products depend on their number."""
     environment = {name: value for name, value in os.environ.items() if name not in ("RANK", "WORLD_SIZE", "LOCAL_RANK")}
     environment |= {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
-    whole = [*launcher, "-m", "morphoquant", *words, "--model", str(model), "--cache", str(cache)]
+    program = [*launcher, *(PROGRAM if program is None else program)]
+    whole = [*program, *words, "--model", str(model), "--cache", str(cache)]
     return subprocess.Popen(whole, env=environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def done(*given):
-    process = command(*given)
+def done(*given, **other):
+    process = command(*given, **other)
     out, err = process.communicate(timeout=600)
     assert process.returncode == 0, err[-4000:]
     return out
@@ -49,7 +55,7 @@ def alone(model, tmp_path_factory):
     cache = tmp_path_factory.mktemp("alone")
     for words in (QUANTIZE, EVALUATE):
         done(ALONE, words, model, cache)
-    return contents(cache)
+    return cache
 
 
 @pytest.mark.slow
@@ -57,7 +63,7 @@ def test_two_processes_make_the_runs_of_one(model, alone, tmp_path):
     out = done([*TORCHRUN, "2"], [*QUANTIZE, "--processes", "2"], model, tmp_path)
     assert out.count("run rtn-w4a4-") == 1, "one of them speaks"
     done([*TORCHRUN, "2"], [*EVALUATE, "--processes", "2"], model, tmp_path)
-    assert contents(tmp_path) == alone and len(alone) > 20
+    assert contents(tmp_path) == contents(alone) and len(contents(alone)) > 20
 
 
 @pytest.mark.slow
@@ -75,7 +81,42 @@ def test_one_that_dies_leaves_a_run_that_others_go_on_with(model, alone, tmp_pat
     # Without GPUs accelerate starts several processes if it is told that there are.
     done([*ACCELERATE, "3", "--multi_gpu"], [*QUANTIZE, "--processes", "3"], model, tmp_path)
     done(ALONE, EVALUATE, model, tmp_path)
-    assert contents(tmp_path) == alone
+    assert contents(tmp_path) == contents(alone)
+
+
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory):
+    """A bucket; what is no run goes to a folder of its own."""
+    with bucket() as url, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MORPHOQUANT_LOCAL", str(tmp_path_factory.mktemp("local")))
+        yield url
+
+
+@pytest.mark.slow
+def test_two_processes_with_little_memory_make_the_runs_of_one_with_much(model, alone, tmp_path):
+    for words in (QUANTIZE, EVALUATE):
+        done([*TORCHRUN, "2"], [*words, *LITTLE, "--processes", "2"], model, tmp_path, program=TIGHT)
+    assert contents(tmp_path) == contents(alone)
+    kinds = {entry.header.plan.kind: entry.header.summary for entry in RunStore(tmp_path).entries()}
+    assert kinds["capture"]["passes"] > 2 and not list((tmp_path / "scratch").glob("*/"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("little", [[], LITTLE])
+def test_two_processes_make_the_runs_of_one_on_a_bucket_also_after_one_has_died(model, alone, s3, little):
+    cache = fresh(s3)
+    store = RunStore(cache)
+    process = command([*TORCHRUN, "2"], [*QUANTIZE, *little, "--processes", "2"], model, cache, program=TIGHT)
+    while not any(name.endswith("shard.json") for name in store.cache.objects.below("runs")):
+        assert process.poll() is None, process.communicate()[1][-4000:]
+        time.sleep(0.2)
+    psutil.Process(process.pid).children()[-1].send_signal(signal.SIGKILL)
+    _, err = process.communicate(timeout=600)
+    assert process.returncode != 0 and "SIGKILL" in err
+    for words in (QUANTIZE, EVALUATE):
+        out = done([*TORCHRUN, "2"], [*words, *little, "--processes", "2"], model, cache, program=TIGHT)
+        assert out.count("run rtn-w4a4-") <= 1, "one of them speaks"
+    assert files(RunStore(cache).cache) == files(alone)
 
 
 @pytest.mark.slow
