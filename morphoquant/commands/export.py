@@ -31,6 +31,7 @@ def run(args) -> None:
     from morphoquant.core.errors import CompareError
     from morphoquant.figures.paper import export
     from morphoquant.store.run_store import RunStore
+    from morphoquant.takeaway.asked import Asked, answer
     from morphoquant.takeaway.choose import newest
     from morphoquant.views.base import VIEWS
 
@@ -42,9 +43,8 @@ def run(args) -> None:
     view = VIEWS[args.view]
     store = RunStore(args.cache)
     runs = [store.open(name) for name in args.run_ids] or newest(store, view)
-    selection = selecting.selected(args, args.measure)
-    frame = view.query(store, runs, selection)
-    print(export(view.draw(frame, selection), frame, args.file, args.width))
+    found = answer(store, Asked(view.name, tuple(run.run_id for run in runs), selecting.selected(args, args.measure)))
+    print(export(found.figure, found.frame, args.file, args.width))
 
 
 def _list(views, as_json: bool) -> None:

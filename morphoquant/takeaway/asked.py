@@ -9,12 +9,14 @@ import plotly.graph_objects as go
 from morphoquant.core.errors import CompareError, StoreError
 from morphoquant.core.selection import Selection, narrow
 from morphoquant.queries.sources import capture_of
+from morphoquant.queries.standing_out import standing_out
 from morphoquant.queries.worst import worst_layer
 from morphoquant.store.run import Run
 from morphoquant.store.run_store import RunStore
 from morphoquant.views.base import VIEWS, View
 
 _OF_CAPTURES, _OF_NONE = "capture", "none"
+_OF_TOKENS = frozenset({"token_map", "token_surface"})
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,8 @@ def answer(store: RunStore, asked: Asked) -> Answer:
     view = VIEWS[asked.view]
     runs = [store.open(run_id) for run_id in asked.runs]
     check_runs(view, runs)
-    asked = replace(asked, selection=at_layer(store, view, runs, narrow(asked.selection, view.takes | view.rings)))
+    selection = at_layer(store, view, runs, asked.selection)
+    asked = replace(asked, selection=narrow(selection, view.takes | view.rings))
     frame = view.query(store, runs, asked.selection)
     if frame.empty:
         raise StoreError(
@@ -111,5 +114,6 @@ def at_layer(store: RunStore, view: View, runs: list[Run], selection: Selection)
     """`selection` with a layer, where the view shows one and none is named: the dashboard's own choice."""
     if "layer" not in view.takes or selection.layer:
         return selection
-    where = Selection(component=selection.component)
-    return replace(selection, layer=worst_layer(capture_of(store, runs), where, with_histogram=True))
+    capture, where = capture_of(store, runs), Selection(component=selection.component, role=selection.role)
+    found = standing_out(capture, replace(where, modalities=selection.modalities)) if view.name in _OF_TOKENS else None
+    return replace(selection, layer=found or worst_layer(capture, where, with_histogram=True))

@@ -70,6 +70,20 @@ def test_export_writes_every_format(cache, tmp_path, suffix, capsys):
         assert {"modality", "layer"} <= set(pd.read_csv(target).columns)
 
 
+def test_export_takes_no_more_runs_than_the_view(small_runs, cache, tmp_path, capsys):
+    two = [run.run_id for run in small_runs.quantized[:2]]
+    assert main(["export", "grid_use", str(tmp_path / "x.csv"), *cache, "--run", *two]) == 2
+    assert "'grid_use' takes 1 run at most, 2 are named" in capsys.readouterr().err and not list(tmp_path.iterdir())
+    assert main(["export", "accuracy", str(tmp_path / "x.csv"), *cache, "--run", two[0]]) == 2
+    assert "'accuracy' shows evaluate runs" in capsys.readouterr().err
+
+
+def test_export_takes_the_worst_layer_of_the_part_that_is_asked_for(small_runs, cache, tmp_path, capsys):
+    for component in ("language", "vision"):
+        assert main(["export", "alpha_search", str(tmp_path / "x.csv"), *cache, "--component", component]) == 0
+        assert (pd.read_csv(tmp_path / "x.csv")["layer"].str.contains("vision") == (component == "vision")).all()
+
+
 def test_export_lists_the_views(capsys):
     assert main(["export", "--list", "--json"]) == 0
     assert "layer_error" in {row["name"] for row in json.loads(capsys.readouterr().out)}

@@ -36,9 +36,10 @@ def test_without_a_layer_it_is_the_one_the_dashboard_opens_with(small_runs, monk
     monkeypatch.setenv("MORPHOQUANT_CACHE", str(small_runs.store.cache))
     monkeypatch.chdir(ROOT)
     app = AppTest.from_file(ROOT / "app.py", default_timeout=60).run()
-    app.switch_page("pages/distribution.py").run()
-    shown = [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
-    assert json.loads(small_runs.capture.figure("channel_ranges").to_json()) in shown
+    for page, view in (("distribution", "channel_ranges"), ("tokens", "token_map")):
+        app.switch_page(f"pages/{page}.py").run()
+        shown = [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
+        assert json.loads(small_runs.capture.figure(view).to_json()) in shown
 
 
 def test_the_data_is_the_views_own_frame(small_runs):
