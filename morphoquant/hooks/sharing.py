@@ -8,8 +8,9 @@ from torch.multiprocessing.reductions import StorageWeakRef
 
 from morphoquant.hooks.rows import Rows
 
-# Linears of one input run close together: q, k, v next to each other, a parallel MLP after the attention's output.
-_REMEMBERED = 4
+# Linears of one input run close together: q, k, v next to each other, a parallel MLP after the attention's output. An observer of
+# linears may be given one that shares an input this many back.
+REMEMBERED = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +45,7 @@ class RecentInputs:
     """The last inputs of a forward."""
 
     def __init__(self):
-        self._known: deque[SharedInput] = deque(maxlen=_REMEMBERED)
+        self._known: deque[SharedInput] = deque(maxlen=REMEMBERED)
 
     def find(self, x: Tensor) -> SharedInput | None:
         """The input that `x` is, if it came by lately."""

@@ -12,17 +12,13 @@ from torch import Tensor, nn
 
 from morphoquant.core.errors import BatchError
 from morphoquant.core.modality import Modality
+from morphoquant.hooks.sharing import REMEMBERED
 from morphoquant.methods.base import GroupFit
 from morphoquant.metrics.error_sums import ErrorSums
 from morphoquant.metrics.grid_use import GridUse
 from morphoquant.quant.by_modality import split_rows
 from morphoquant.quant.residence import is_stand_in, weight_of, widened
 from morphoquant.quant.threads import one_thread
-
-# What of the composition is quantised for each value of the errors table's `source`.
-SOURCES = ("weight", "activation", "both")
-# Inputs kept for the linears that share them; as many as `hooks.sharing` looks back.
-_HELD = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +58,7 @@ class Measure:
                 "leave out that sample, or run the model in float32."
             )
         self._inputs.pop(group, None)
-        if len(self._inputs) == _HELD:
+        if len(self._inputs) == REMEMBERED:
             self._inputs.pop(next(iter(self._inputs)))
         pairs = zip(self.fits, self.results, strict=True)
         # Fits that tell the same modalities apart share the rows, and so the reference outputs.
