@@ -27,7 +27,7 @@ class QVLM(PlainMethod):
         are passed on, and ranges are worth searching together.
 
     Formula: min over r_1 .. r_d of mean |B(x) - B'(x')|^p, B' the block with the inputs of d neighbouring groups clipped to r_i
-        of their range, of ratios 1, 0.9 .. 0.4. A group joins its predecessor if E = -mean_k log(mean x_k^2 / mean|x_k|^2) of
+        of their range, of ratios 1, 0.9 .. 0.4. A group joins its predecessor if E = -mean_k log(mean x_k^2 / (mean|x_k|)^2) of
         its input is at least the mean of E so far.
 
     Needs: extremes, mean magnitude and moments of each channel, a token sample, and the whole sequences that a capture keeps.
@@ -171,7 +171,7 @@ class _Errors:
 
 
 def evenness(summary: ChannelSummary) -> float:
-    """Mean over channels of -log(mean x^2 / mean|x|^2), at most 0: how evenly a channel's magnitudes are spread over tokens.
+    """Mean over channels of -log(mean x^2 / (mean|x|)^2), at most 0: how evenly a channel's magnitudes are spread over tokens.
 
     It is the collision entropy of p_t = |x_t| / sum|x|, less the logarithm of the number of tokens. Channels that are always
     zero are left out; 0 without any other.

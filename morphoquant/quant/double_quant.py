@@ -1,7 +1,7 @@
 """Double quantisation: the block scales of NF4 are themselves stored in 8 bits.
 
 The scales are shifted by their mean and quantised in blocks of 256 to the signed "dynamic" 8-bit code book: seven decades
-from 1e-6 to 1, the i-th with 2^i midpoints of equally spaced values between 0.1 and 1, both signs, 0 and 1.
+from 1e-7 to 1, the i-th with 2^i midpoints of equally spaced values between 0.1 and 1, both signs, 0 and 1.
 
 Source: Dettmers et al. 2023, QLoRA, section 3 (double quantisation); the code book is that of bitsandbytes.
 """
