@@ -4,8 +4,10 @@ import json
 import os
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
+from morphoquant.core.errors import StoreError
 from morphoquant.core.progress import Progress, silent
 from morphoquant.store.atomic import write_text
 
@@ -73,7 +75,9 @@ class FileProgress:
     def end(self, status: str, error: str | None = None, run_id: str | None = None) -> None:
         """Writes the status: "running", "finished" or "failed"."""
         self.written = time.monotonic()
-        write_text(self.path, json.dumps({**self.state, "status": status, "error": error, "run_id": run_id}))
+        # Where nothing can be written the run says so itself; what cannot be shown stops no work.
+        with suppress(StoreError):
+            write_text(self.path, json.dumps({**self.state, "status": status, "error": error, "run_id": run_id}))
 
 
 def chosen(speaks: bool = True) -> tuple[Progress, FileProgress | None]:
