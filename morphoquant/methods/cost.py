@@ -1,6 +1,5 @@
 """What a fit costs beyond the quantised product itself, because accuracy without cost misleads."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from morphoquant.methods.base import GroupFit
@@ -57,11 +56,6 @@ def cost_of(fit: GroupFit) -> Cost:
     stored += sum(channels / 8 + _masked(one) * channels * _BYTES for one in corrections.values())
     simulated = any(_by_channel(part) for part in parts)
     return Cost(float(channels * outputs), max(_extra_macs(part, channels, outputs) for part in parts), stored, not simulated)
-
-
-def total_cost(fits: Iterable[GroupFit]) -> Cost:
-    """Costs of several groups, added up: of a token that passes all of them."""
-    return sum((cost_of(fit) for fit in fits), Cost())
 
 
 def _extra_macs(fit: GroupFit, channels: int, outputs: int) -> float:

@@ -92,10 +92,6 @@ class QuantizedLinear(nn.Linear):
         self.slots: Tensor | None = None
         self.train(linear.training)
 
-    def quantized_input(self, x: Tensor) -> Tensor:
-        """What the weight is multiplied with: Q_a(T(x)) + residual [..., in]."""
-        return self._rounded(self.transform.input(x))
-
     def forward(self, x: Tensor) -> Tensor:
         if not self.by_modality:
             return self._one(x)

@@ -5,7 +5,7 @@ import pandas as pd
 from morphoquant.core.errors import CompareError, UnknownNameError
 from morphoquant.core.evaluation import SUBJECTS
 from morphoquant.queries.answers import answers, same_items
-from morphoquant.queries.evaluations import evaluated, evaluation_labels, is_full_precision, side_by_side
+from morphoquant.queries.evaluations import evaluated, is_full_precision, side_by_side
 from morphoquant.queries.intervals import LEVEL, exact_mcnemar, holm, paired_difference
 from morphoquant.store.run import Run
 
@@ -51,24 +51,6 @@ def paired(first: Run, second: Run, by: str = "task") -> pd.DataFrame:
     frame["p_holm"] = holm(frame["p"])
     frame["verdict"] = [DIFFERS if p < 1 - LEVEL else NOISE for p in frame["p_holm"]]
     return frame
-
-
-def paired_with(baseline: Run, runs: list[Run], by: str = "task") -> pd.DataFrame:
-    """`paired` of every other run against one baseline, with columns run_id, label and baseline (its label) in front.
-
-    Holm's rule counts the rows of one pair of runs.
-    """
-    others = [run for run in evaluated(runs) if run.run_id != baseline.run_id]
-    labels = evaluation_labels([baseline, *others])
-    parts = [
-        paired(baseline, run, by).assign(run_id=run.run_id, label=label, baseline=labels[0])
-        for run, label in zip(others, labels[1:], strict=True)
-    ]
-    if not parts:
-        raise CompareError(f"there is nothing to set against evaluation {baseline.run_id!r}: evaluate one more method.")
-    frame = pd.concat(parts, ignore_index=True)
-    names = ["run_id", "label", "baseline"]
-    return frame[[*names, *(column for column in frame if column not in names)]]
 
 
 def baseline_of(run: Run, runs: list[Run]) -> Run | None:

@@ -58,10 +58,6 @@ class Moments:
         least = self.count * (_ROUNDING * self.mean) ** 2
         return np.where(self.m2 > least, values, np.nan)
 
-    def sum_of_squares(self) -> np.ndarray:
-        """Sum of the squared values themselves."""
-        return np.where(self.count > 0, self.m2 + self.count * self.mean**2, 0.0)
-
 
 def pool(parts: Moments) -> Moments:
     """Joins parts stacked along the first axis: arrays [parts, ...] give moments [...]."""

@@ -3,7 +3,7 @@
 import pytest
 
 from morphoquant.core.spec import QuantSpec
-from morphoquant.methods.cost import Cost, cost_of, total_cost
+from morphoquant.methods.cost import Cost, cost_of
 from morphoquant.methods.options import parse_method
 
 
@@ -49,6 +49,5 @@ def test_columns_of_more_bits_are_counted(inputs):
 
 
 def test_costs_add_up(inputs, down):
-    fits = [parse_method("rtn").fit(one, QuantSpec.parse(spec)) for one, spec in ((inputs, "w4a4"), (down, "w4a4-token"))]
-    assert total_cost(fits) == Cost(2 * 32 * 12, 0, 0, False)
-    assert total_cost([]) == Cost() and Cost().extra_share == 0
+    assert cost("rtn", inputs, "w4a4") + cost("rtn", down, "w4a4-token") == Cost(2 * 32 * 12, 0, 0, False)
+    assert Cost().extra_share == 0

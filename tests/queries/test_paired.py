@@ -6,7 +6,7 @@ import pytest
 from fixtures.answer_runs import FULL, item, write_run
 
 from morphoquant.core.errors import CompareError, StoreError, UnknownNameError
-from morphoquant.queries.paired import baseline_of, paired, paired_with, verdict_in_words
+from morphoquant.queries.paired import baseline_of, paired, verdict_in_words
 from morphoquant.store.run_store import RunStore
 
 QUANTISED = replace(FULL, method="rtn", spec="w4a4", capture="capture-1", options={"scope": ["language"]})
@@ -63,14 +63,6 @@ def test_words_say_when_it_is_noise(two):
     assert digits.startswith("digits: 80.0 points worse") and digits.endswith("more than noise.")
     assert "p = 0.023" in digits and "8 of 10 items" in digits
     assert motion == "motion: right and wrong on the same 10 items; nothing speaks for a difference."
-
-
-def test_many_runs_against_one(two):
-    store, full, quantised = two
-    frame = paired_with(full, [full, quantised], "subject")
-    assert frame["label"].unique().tolist() == ["rtn w4a4"] and frame["baseline"].unique().tolist() == ["full precision"]
-    with pytest.raises(CompareError, match="nothing to set against"):
-        paired_with(full, [full])
 
 
 def test_other_items_and_equal_runs_are_refused(two):
