@@ -27,6 +27,10 @@ class Bypass:
         """True where a value of `x` [tokens, K] passes in full precision; never for NaN."""
         return x.abs() > torch.where(self.mask, self.limit, torch.inf)
 
+    def share(self, x: Tensor, weights: Tensor) -> float:
+        """Share of the values of `x` [tokens, K] that pass in full precision, tokens weighted by `weights` [tokens]."""
+        return float(self.bypassed(x).double().mean(1) @ weights / weights.sum())
+
     def residual(self, x: Tensor, xq: Tensor) -> Tensor:
         """x - xq where `x` bypasses, zero elsewhere [tokens, K]."""
         return torch.where(self.bypassed(x), x - xq, torch.zeros_like(x))

@@ -95,7 +95,7 @@ def fit_group(
     )
     ratio = _ratios(sample, placement, settings, parts)
     bypass = placement.bypass(ratio, settings) if parts.masks else None
-    density = None if bypass is None or not len(sample.x) else _share(bypass.bypassed(sample.x), sample.weights)
+    density = None if bypass is None or not len(sample.x) else bypass.share(sample.x, sample.weights)
     if spec.a_format != "int":
         rounded = FormatQuantizer(spec.a_format, bypass)
         return GroupFit(inputs.group, weights, activation=rounded, correction=bypass, bypass_density=density)
@@ -119,8 +119,3 @@ def _ratios(sample: TokenSample, placement: Placement, settings: Settings, parts
     if settings.cos == "token":
         index = refine_ratio_index(sample, placement, settings, index)
     return clip_ratios(settings)[index]
-
-
-def _share(flags: Tensor, weights: Tensor) -> float:
-    """Weighted share of set flags [n, K]."""
-    return float(flags.double().mean(1) @ weights / weights.sum())

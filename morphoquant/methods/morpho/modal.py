@@ -159,9 +159,7 @@ def search(inputs: GroupInputs, bits: int, settings: Settings, choices: Choices,
     if not members:
         return found
     kept = {modality: Bypass(_of(found.masks, modality), found.limit) for modality in members}
-    density = sum(
-        member.share * _share(kept[modality].bypassed(member.sample.x), member.sample) for modality, member in members.items()
-    )
+    density = sum(one.share * kept[name].share(one.sample.x, one.sample.weights) for name, one in members.items())
     levels = {None: 1.0}
     if choices.two_level:
         own = {
@@ -236,7 +234,3 @@ def _level(sample: TokenSample, found: Found, bypass: Bypass, bits: int, norms: 
         off = kept.apply(x, placement.grid(levels, settings).quantize(x)) - x
         error += (share @ off.abs_().pow_(settings.p)).double() @ norms[part]
     return LEVELS[int(error.numpy().argmin())]
-
-
-def _share(flags: Tensor, sample: TokenSample) -> float:
-    return float(flags.double().mean(1) @ sample.weights / sample.weights.sum())
