@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from morphoquant.core.meanings import BYPASS, CLIPPED, MASKED
+from morphoquant.core.meanings import BYPASS, CLIPPED
 from morphoquant.core.modality import CONTENT
 from morphoquant.figures.theme import three_digits
 from morphoquant.queries.own_channels import changing
@@ -15,8 +15,9 @@ from morphoquant.ui.notes import plain
 from morphoquant.ui.page import Scene
 from morphoquant.views.base import VIEWS
 
-SIMULATED = "Simulated quantisation: values are rounded to the grid and computed with in float32; no low-bit kernel runs."
+SIMULATED = "Simulated quantisation: values are rounded to the grid and computed with in floating point; no low-bit kernel runs."
 _POOLED = "Signal-to-noise ratio of the outputs of all shown layers: squared sums are added first, decibels are never averaged."
+_MASKED = "Channels scored above the limit of the run's method; MorphoQuant's published code masks all of a down_proj's inputs."
 _WIDTH = "Alpha, half the width of a channel's grid: after the search for it over before. Below 1 the grid was narrowed."
 
 
@@ -84,7 +85,7 @@ def grid_figures(scene: Scene) -> list[Figure]:
     masked, ratio = frame["masked"], frame["ratio"].dropna()
     moved = f"from {three_digits(ratio.min())} to {three_digits(ratio.max())}" if len(ratio) else ""
     return [
-        Figure("Masked channels", f"{int(masked.sum())} of {len(masked)}", "their large values bypass the grid", MASKED),
+        Figure("Masked channels", f"{int(masked.sum())} of {len(masked)}", "their large values bypass the grid", _MASKED),
         Figure(
             "Grid width after / before",
             three_digits(ratio.median()) if len(ratio) else "not measured",

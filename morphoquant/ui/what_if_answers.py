@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from morphoquant.core.meanings import SQNR
 from morphoquant.core.modality import CONTENT
 from morphoquant.figures.theme import three_digits
 from morphoquant.queries.what_if import Prediction
@@ -13,17 +14,12 @@ from morphoquant.ui.modality_marks import marked
 from morphoquant.ui.notes import plain
 from morphoquant.ui.numbers import count
 
-_SQNR = (
-    "Signal-to-quantisation-noise ratio of the layer's input: power of the values over power of the error. 6 dB more are "
-    "half the error, or about one bit."
-)
-
 
 def cards(frame: pd.DataFrame) -> list[Figure]:
     """Predicted SQNR of up to four modalities, of the frame of `split_frame`."""
     shown = frame[frame["modality"].isin([str(name) for name in CONTENT])]
     rows = (shown if len(shown) else frame).head(4)
-    return [Figure(marked(row.modality), f"{three_digits(row.sqnr_db)} dB", _beside(row), _SQNR) for row in rows.itertuples()]
+    return [Figure(marked(row.modality), f"{three_digits(row.sqnr_db)} dB", _beside(row), SQNR) for row in rows.itertuples()]
 
 
 def in_words(prediction: Prediction, frame: pd.DataFrame) -> str:

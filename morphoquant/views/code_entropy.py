@@ -23,7 +23,7 @@ VIEWS.add(
         title="Entropy of the codes",
         question="How many of its bits does each layer's grid really use, and for which modality?",
         how_to_read="One point a layer input, the mean over its channels (of 64, where there are more). Far below the dotted "
-        "line most values of that modality share few codes: an outlier of another one has stretched the grid.",
+        "line most values of that modality share few codes: outliers, often those of another one, have stretched the grid.",
         takes=frozenset({"component", "role", "modalities", "positions"}),
         runs="quantize",
         query=_query,
