@@ -25,9 +25,27 @@ _STYLE = f"""<style>
 a:focus-visible, button:focus-visible, [role="menuitem"]:focus-visible, [role="tab"]:focus-visible, summary:focus-visible {{
   outline: 2px solid light-dark(#3E4F6B, #8FB0EA) !important; outline-offset: 2px; box-shadow: none !important;
 }}
+.st-key-focus {{ display: none; }}
 </style>"""
+# What a popover holds is drawn at the end of the page, where Tab comes to it after all the rest, and out of sight.
+_FOCUS = """<script>
+if (!window.morphoquantFocus) {
+  window.morphoquantFocus = true;
+  document.addEventListener("keyup", (event) => {
+    const button = event.target.closest?.('[data-testid="stPopoverButton"]');
+    if (!button || !["Enter", " "].includes(event.key)) return;
+    setTimeout(() => {
+      if (button.getAttribute("aria-expanded") !== "true") return;
+      const bodies = document.querySelectorAll('[data-testid="stPopoverBody"]');
+      bodies[bodies.length - 1]?.querySelector("input, button, a[href], textarea")?.focus();
+    }, 150);
+  });
+}
+</script>"""
 
 
 def look() -> None:
-    """Puts the rules on the page; they hold for all that stands on it."""
+    """Puts the rules on the page, and the focus into a popover that a key has opened; both are constants."""
     st.html(_STYLE)
+    with st.container(key="focus"):
+        st.html(_FOCUS, unsafe_allow_javascript=True)
