@@ -19,13 +19,15 @@ def ridge_lines(frame: pd.DataFrame) -> go.Figure:
     place = {layer: -index for index, layer in enumerate(layers["layer"])}
     titles = [escaped(name) for name in names]
     figure = make_subplots(rows=1, cols=len(names), shared_yaxes="all", subplot_titles=titles, horizontal_spacing=0.02)
-    for number, name in enumerate(names):
+    traces, columns = [], []
+    for number, name in enumerate(names, 1):
         own = frame[frame["modality"] == name]
-        where = dict(row=1, col=number + 1)
-        scale = _REACH / max(float(own["per_octave_percent"].max()), 1e-12)
-        for layer, rows in own.groupby("layer", sort=False):
-            _ridge(figure, rows, place[layer], scale, modality_colour(name), where)
-        _largest(figure, own.drop_duplicates("layer"), place, modality_colour(name), where)
+        colour, scale = modality_colour(name), _REACH / max(float(own["per_octave_percent"].max()), 1e-12)
+        found = [_ridge(rows, place[layer], scale, colour) for layer, rows in own.groupby("layer", sort=False)]
+        found.append(_largest(own.drop_duplicates("layer"), place, colour))
+        traces, columns = traces + found, columns + [number] * len(found)
+    # All at once: one after the other, adding would take most of the time.
+    figure.add_traces(traces, rows=[1] * len(traces), cols=columns)
     places, labels = thinned([_block(row) for row in layers.itertuples()])
     figure.update_yaxes(tickvals=[-at for at in places], ticktext=labels, showgrid=False, range=[0.6 - len(layers), _REACH + 0.3])
     figure.update_yaxes(title_text=_depth(frame, len(layers)), col=1)
@@ -35,43 +37,37 @@ def ridge_lines(frame: pd.DataFrame) -> go.Figure:
     return lay_out(figure, max(HEIGHT, 110 + _ROW * len(layers)), legend=False)
 
 
-def _ridge(figure: go.Figure, rows: pd.DataFrame, base: float, scale: float, colour: str, where: dict) -> None:
+def _ridge(rows: pd.DataFrame, base: float, scale: float, colour: str) -> go.Scatter:
     filled = np.flatnonzero(rows["per_octave_percent"].to_numpy())
     rows = rows.iloc[filled[0] : filled[-1] + 1]
     middle = np.sqrt(rows["low"].to_numpy() * rows["high"].to_numpy())
     heights = base + scale * rows["per_octave_percent"].to_numpy()
     ends = [float(rows["low"].iat[0]), float(rows["high"].iat[-1])]
-    figure.add_trace(
-        go.Scatter(
-            x=[ends[0], *middle.round(9), ends[1]],
-            y=[base, *heights.round(3), base],
-            mode="lines",
-            fill="toself",
-            fillcolor=faded(colour, 0.5),
-            line=dict(color=colour, width=1),
-            hoverinfo="skip",
-            showlegend=False,
-        ),
-        **where,
+    return go.Scatter(
+        x=[ends[0], *middle.round(9), ends[1]],
+        y=[base, *heights.round(3), base],
+        mode="lines",
+        fill="toself",
+        fillcolor=faded(colour, 0.5),
+        line=dict(color=colour, width=1),
+        hoverinfo="skip",
+        showlegend=False,
     )
 
 
-def _largest(figure: go.Figure, rows: pd.DataFrame, place: dict[str, int], colour: str, where: dict) -> None:
-    figure.add_trace(
-        go.Scatter(
-            x=rows["absmax"],
-            y=[place[layer] for layer in rows["layer"]],
-            mode="markers",
-            marker=dict(color=colour, size=6, symbol="circle"),
-            customdata=rows[["layer", "channel"]].values.tolist(),
-            text=[
-                f"{escaped(row.label)}, channel {row.channel}<br>largest {escaped(row.modality)}: {three_digits(row.absmax)}"
-                for row in rows.itertuples()
-            ],
-            hovertemplate="%{text}<extra></extra>",
-            showlegend=False,
-        ),
-        **where,
+def _largest(rows: pd.DataFrame, place: dict[str, int], colour: str) -> go.Scatter:
+    return go.Scatter(
+        x=rows["absmax"],
+        y=[place[layer] for layer in rows["layer"]],
+        mode="markers",
+        marker=dict(color=colour, size=6, symbol="circle"),
+        customdata=rows[["layer", "channel"]].values.tolist(),
+        text=[
+            f"{escaped(row.label)}, channel {row.channel}<br>largest {escaped(row.modality)}: {three_digits(row.absmax)}"
+            for row in rows.itertuples()
+        ],
+        hovertemplate="%{text}<extra></extra>",
+        showlegend=False,
     )
 
 

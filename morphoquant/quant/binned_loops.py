@@ -47,22 +47,25 @@ def _ends(edges, bin_, low, high):
     return start, max(end, start + abs(start) * 1e-6 + 1e-12)
 
 
-@njit(**_LOOP)
+@njit(**_SUM)
 def _laid_out(bins, counts, edges, low, high, start, end, share):
     """Where the values of each bin of a row lie and how dense they are, into `start`, `end` and `share`.
 
     Returns:
-        The values, the sum of their squares, the least start and the greatest end.
+        The values, and the sum of their squares.
     """
-    values, signal, least, most = 0.0, 0.0, np.inf, -np.inf
     for entry in range(len(bins)):
-        n = max(counts[entry], 0)
-        a, b = _ends(edges, bins[entry], low, high)
+        bin_ = bins[entry]
+        start[entry], end[entry], share[entry] = edges[bin_, 0], edges[bin_, 1], counts[entry]
+    values, signal = 0.0, 0.0
+    for entry in range(len(bins)):
+        a = max(start[entry], low)
+        b = max(min(end[entry], high), a + abs(a) * 1e-6 + 1e-12)
+        n = max(share[entry], 0.0)
         start[entry], end[entry], share[entry] = a, b, n / (b - a)
         values += n
         signal += n * (b * b + b * a + a * a)
-        least, most = min(least, a), max(most, b)
-    return values, signal / 3, least, most
+    return values, signal * _THIRD
 
 
 @njit(**_SUM)
@@ -137,7 +140,9 @@ def errors(offsets, bins, counts, low, high, largest_offsets, largest, edges, pl
             k, size = places[row], offsets[row + 1] - offsets[row]
             own = slice(offsets[row], offsets[row + 1])
             start, end, share = room[0, :size], room[1, :size], room[2, :size]
-            values, signal, least, most = _laid_out(bins[own], counts[own], edges, low[row], high[row], start, end, share)
+            values, signal = _laid_out(bins[own], counts[own], edges, low[row], high[row], start, end, share)
+            # A bin ends a little above its row where it would have no width.
+            least, most = low[row] - abs(low[row]) * 2e-6 - 2e-12, high[row] + abs(high[row]) * 2e-6 + 2e-12
             exact = largest[largest_offsets[row] : largest_offsets[row + 1]]
             for g in range(grids):
                 s, z, bound, lowest, highest = step[k, g], zero[k, g], limit[k, g], code_low[g], code_high[g]

@@ -200,8 +200,9 @@ def density_of(counts: dict[str, np.ndarray], selection: Selection, span: tuple[
 def _joined(edges: np.ndarray, width: float) -> np.ndarray:
     """Number of the joined bin of each bin: neighbours join until they are `width` wide; none spans zero."""
     index = np.zeros(len(edges), dtype=np.int64)
-    start, current = edges[0, 0], 0
-    for place, (low, _) in enumerate(edges):
+    lows = edges[:, 0].tolist()
+    start, current = lows[0], 0
+    for place, low in enumerate(lows):
         if place and (low - start >= width or low == 0.0):
             current, start = current + 1, low
         index[place] = current

@@ -14,8 +14,8 @@ from morphoquant.queries.decibels import sqnr_db
 from morphoquant.queries.errors import layer_errors_of
 from morphoquant.queries.layers import group_row
 from morphoquant.queries.modalities import ordered
-from morphoquant.queries.what_if import sums_of
-from morphoquant.queries.what_if_inputs import layer_inputs
+from morphoquant.queries.what_if import part_sums, sums_frame
+from morphoquant.queries.what_if_inputs import layer_parts, layer_statistics
 from morphoquant.store.run import Run
 
 BITS = tuple(range(2, 9))
@@ -47,18 +47,19 @@ def predicted_sqnr(
     from morphoquant.quant.binned_rows import StaticGrids
     from morphoquant.quant.grid import symmetric_grid
 
-    inputs = layer_inputs(capture, layer, searched=False)
-    absmax = torch.from_numpy(np.maximum(np.abs(inputs.low), np.abs(inputs.high)))
+    stats = layer_statistics(capture, layer)
+    _, low, high, _ = stats.pooled
+    absmax = torch.from_numpy(np.maximum(np.abs(low), np.abs(high)))
     nowhere = np.full(len(absmax), np.inf)
     settings = [(width, clip) for width in bits for clip in clips]
     grids = []
     for width, clip in settings:
         levels = symmetric_grid(absmax * clip, width)
         grids.append(StaticGrids(levels.step.numpy(), levels.zero_point.numpy(), nowhere, levels.code_low, levels.code_high))
-    parts = zip(*(part.rows.errors_on(grids) for part in inputs.parts), strict=True)
+    parts = layer_parts(capture, stats)
+    total = sum(part_sums(part, part.rows.errors_on(grids), len(stats.places), selection) for part in parts)
     found = [
-        sums_of(inputs, sums, selection).assign(bits=width, clip=clip)
-        for (width, clip), sums in zip(settings, parts, strict=True)
+        sums_frame(stats.places, sums).assign(bits=width, clip=clip) for (width, clip), sums in zip(settings, total, strict=True)
     ]
     frame = pd.concat(found, ignore_index=True)
     if frame.empty:

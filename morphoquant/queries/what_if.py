@@ -11,13 +11,14 @@ from morphoquant.core.modality import MODALITIES, POSITIONS
 from morphoquant.core.selection import Selection
 from morphoquant.core.what_if import WhatIf
 from morphoquant.queries.modalities import where
-from morphoquant.queries.what_if_inputs import WhatIfInputs
+from morphoquant.queries.what_if_inputs import Part, WhatIfInputs
 from morphoquant.stats.dispersion import dispersion_score, mask_limit, outlier_mask
 
 # As MorphoQuant's published code has them (methods/morpho/settings.py, REFERENCE); a test holds them together.
 RATIO_COUNT = 15
 WHOLE_ROLES = ("down_proj",)
 EDGE, ONE_SIGNED = "inner", "asymmetric"
+SUMS = ("values", "signal_sq", "error_sq", "clip_sq", "clipped", "bypassed")
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,26 +116,28 @@ def layer_sums(prediction: Prediction, selection: Selection, channel: int | None
     Returns:
         layer, modality, values, signal_sq, error_sq, clip_sq, clipped, bypassed; those present, in the order of the inputs.
     """
-    return sums_of(prediction.inputs, prediction.sums, selection, channel)
+    layers = prediction.inputs.layers
+    pairs = zip(prediction.inputs.parts, prediction.sums, strict=True)
+    return sums_frame(layers, sum(part_sums(part, [sums], len(layers), selection, channel)[0] for part, sums in pairs))
 
 
-def sums_of(inputs: WhatIfInputs, found: Sequence, selection: Selection, channel: int | None = None) -> pd.DataFrame:
-    """`layer_sums` of `quant.binned_rows.Sums` of each part of some inputs."""
+def part_sums(part: Part, several: Sequence, layers: int, selection: Selection, channel: int | None = None) -> np.ndarray:
+    """Each of several `quant.binned_rows.Sums` of a part by layer and modality, [several, SUMS, layers * modalities]."""
     wanted = where(selection)
     positions = [POSITIONS.index(name) for name in wanted["position"]]
     modalities = [MODALITIES.index(name) for name in wanted.get("modality", MODALITIES)]
-    names = ["values", "signal_sq", "error_sq", "clip_sq", "clipped", "bypassed"]
-    width, size = len(MODALITIES), len(inputs.layers) * len(MODALITIES)
-    total = np.zeros((len(names), size))
-    for part, sums in zip(inputs.parts, found, strict=True):
-        own = np.isin(part.position, positions) & np.isin(part.modality, modalities)
-        own &= True if channel is None else part.rows.channel == channel
-        key = (part.layer * width + part.modality)[own]
-        total += [np.bincount(key, getattr(sums, name)[own], size) for name in names]
+    own = np.isin(part.position, positions) & np.isin(part.modality, modalities)
+    own &= True if channel is None else part.rows.channel == channel
+    key, size = (part.layer * len(MODALITIES) + part.modality)[own], layers * len(MODALITIES)
+    return np.array([[np.bincount(key, getattr(sums, name)[own], size) for name in SUMS] for sums in several])
+
+
+def sums_frame(layers: pd.DataFrame, total: np.ndarray) -> pd.DataFrame:
+    """The frame of `layer_sums` from sums of `part_sums` [SUMS, layers * modalities] of all parts."""
     filled = np.flatnonzero(total[0] > 0)
-    layer = inputs.layers["layer"].to_numpy()[filled // width]
-    modality = np.array([str(name) for name in MODALITIES])[filled % width]
-    return pd.DataFrame(dict(layer=layer, modality=modality) | dict(zip(names, total[:, filled], strict=True)))
+    layer = layers["layer"].to_numpy()[filled // len(MODALITIES)]
+    modality = np.array([str(name) for name in MODALITIES])[filled % len(MODALITIES)]
+    return pd.DataFrame(dict(layer=layer, modality=modality) | dict(zip(SUMS, total[:, filled], strict=True)))
 
 
 def _edges(inputs: WhatIfInputs, settings: WhatIf, masked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

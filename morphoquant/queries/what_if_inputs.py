@@ -1,6 +1,6 @@
 """What a prediction without the model starts from: channel statistics and histograms, read once and kept by the caller."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,6 +20,7 @@ MOST_ROWS = 2_000_000
 _JOIN, PER_OCTAVE = 4, 16
 _GROUPS_READ = 12
 _KEYS = ["group", "modality", "position", "channel"]
+_COLUMNS = [*_KEYS, "bins", "counts", "largest"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,8 +54,7 @@ class WhatIfInputs:
         high: largest, likewise.
         mean_abs: mean magnitude, likewise.
         parts: histograms by modality and position; what the second part counts is not counted in the first.
-        pooled: one histogram row a channel, over all modalities and positions, on wide bins: what a search looks at; absent
-            where none is asked for.
+        pooled: one histogram row a channel, over all modalities and positions, on wide bins: what a search looks at.
     """
 
     layers: pd.DataFrame
@@ -64,20 +64,30 @@ class WhatIfInputs:
     high: np.ndarray
     mean_abs: np.ndarray
     parts: tuple[Part, ...]
-    pooled: object | None
+    pooled: object
 
     def of(self, index: int) -> slice:
         """The channels of one layer."""
         return slice(int(self.starts[index]), int(self.starts[index + 1]))
 
 
-def layer_inputs(capture: Run, layer: str, searched: bool = True) -> WhatIfInputs:
+def layer_inputs(capture: Run, layer: str) -> WhatIfInputs:
     """The input of one linear, in full resolution.
 
-    Args:
-        capture: a capture run.
-        layer: any linear; its input is meant.
-        searched: whether clip ratios are to be searched for, which takes more preparation.
+    Raises:
+        StoreError: the run keeps no histogram of it.
+        UnknownNameError: no such layer.
+    """
+    stats = layer_statistics(capture, layer)
+    coarse = _coarse(stats, capture.table("histograms", _COLUMNS, {"group": list(stats.place)}))
+    into, edges, octave = _joined_bins()
+    pooled = coarse.rows.joined(into, edges).pooled(int(stats.starts[-1]), octave)
+    parts = _refined(stats, coarse, _fine(capture, stats))
+    return WhatIfInputs(stats.places[[*PLACE, "in_features"]], stats.starts, *stats.pooled, parts, pooled)
+
+
+def layer_statistics(capture: Run, layer: str) -> "Statistics":
+    """The channel statistics of the input of one linear.
 
     Raises:
         StoreError: the run keeps no histogram of it.
@@ -89,16 +99,14 @@ def layer_inputs(capture: Run, layer: str, searched: bool = True) -> WhatIfInput
         offered = f"choose one of {', '.join(kept[:8])}{' ...' if len(kept) > 8 else ''}." if kept else "capture the model anew."
         raise StoreError(f"run {capture.run_id!r} keeps no histogram of {group!r}, so nothing can be predicted there: {offered}")
     places = groups(capture, Selection())
-    places = places[places["layer"] == group].reset_index(drop=True)
-    stats = _Statistics(capture, places)
-    coarse, table = _coarse(capture, stats, [group])
-    coarse = replace(coarse, counts=_lists(table, "counts")[1])
-    pooled = None
-    if searched:
-        into, edges, octave = _joined_bins()
-        pooled = coarse.rows.joined(into, edges).pooled(int(stats.starts[-1]), octave)
-    parts = _refined(capture, stats, group, coarse) if capture.has("fine_histograms") else (coarse,)
-    return WhatIfInputs(places[[*PLACE, "in_features"]], stats.starts, *stats.pooled, parts, pooled)
+    return Statistics(capture, places[places["layer"] == group].reset_index(drop=True))
+
+
+def layer_parts(capture: Run, stats: "Statistics") -> Iterator[Part]:
+    """The `parts` of `layer_inputs`, some rows of the first at a time."""
+    fine = _fine(capture, stats)
+    for table in capture.pieces("histograms", _COLUMNS, {"group": list(stats.place)}):
+        yield from _refined(stats, _coarse(stats, table), fine)
 
 
 def model_inputs(capture: Run, selection: Selection) -> WhatIfInputs:
@@ -118,12 +126,13 @@ def model_inputs(capture: Run, selection: Selection) -> WhatIfInputs:
             f"{rows / 1e6:.1f} million channel histograms do not fit at once, {MOST_ROWS / 1e6:.0f} million do: choose one part "
             "of the model, or look at single layers."
         )
-    stats = _Statistics(capture, places)
+    stats = Statistics(capture, places)
     into, edges, octave = _joined_bins()
     found = []
     for start in range(0, len(places), _GROUPS_READ):
-        part, _ = _coarse(capture, stats, list(places["layer"][start : start + _GROUPS_READ]))
-        found.append(replace(part, rows=part.rows.joined(into, edges)))
+        names = list(places["layer"][start : start + _GROUPS_READ])
+        part = _coarse(stats, capture.table("histograms", _COLUMNS, {"group": names}))
+        found.append(replace(part, rows=part.rows.joined(into, edges), counts=None))
     rows = type(found[0].rows).together([part.rows for part in found])
     keys = (np.concatenate([getattr(part, name) for part in found]) for name in ("layer", "modality", "position"))
     pooled = rows.pooled(int(stats.starts[-1]), octave)
@@ -144,11 +153,23 @@ def histogram_rows(capture: Run, selection: Selection) -> int:
     return int(everything * own["in_features"].sum() / max(1, places["in_features"].sum()))
 
 
-class _Statistics:
-    """Channel statistics of some layer inputs: pooled ones, and the extremes of each histogram row."""
+class Statistics:
+    """Channel statistics of some layer inputs: pooled ones, and the extremes of each histogram row.
+
+    Args:
+        capture: a capture run.
+        places: their rows of `queries.layers.groups`.
+
+    Attributes:
+        places: the same.
+        place: number of each of them, by name.
+        starts: as in `WhatIfInputs`.
+        pooled: count, low, high and mean_abs, as in `WhatIfInputs`.
+    """
 
     def __init__(self, capture: Run, places: pd.DataFrame):
         names = list(places["layer"])
+        self.places = places
         self.place = {name: index for index, name in enumerate(names)}
         self.starts = np.concatenate([[0], np.cumsum(places["in_features"].to_numpy(np.int64))])
         columns = [*_KEYS, "count", "nan_count", "inf_count", "min", "max", "sum_abs"]
@@ -194,35 +215,43 @@ class _Statistics:
         return (channel * len(MODALITIES) + modality) * len(POSITIONS) + position
 
 
-def _coarse(capture: Run, stats: _Statistics, names: Sequence[str]) -> tuple[Part, pa.Table]:
+def _coarse(stats: Statistics, table: pa.Table) -> Part:
     from morphoquant.quant.binned_rows import BinnedRows
 
-    columns = [*_KEYS, "bins", "counts", "largest"]
-    table = capture.table("histograms", columns, {"group": list(names)}).unify_dictionaries().combine_chunks()
+    table = table.unify_dictionaries().combine_chunks()
     layer, modality, position, channel = stats.keys(table)
     offsets, bins = _lists(table, "bins")
     starts, largest = _lists(table, "largest")
-    histogram = offsets, bins, _lists(table, "counts")[1]
+    counts = _lists(table, "counts")[1]
     extremes = stats.extremes(channel, modality, position)
-    rows = BinnedRows.of(channel, histogram, (starts, largest, bin_of(largest)), extremes, bin_edges())
-    return Part(rows, layer, modality, position), table
+    rows = BinnedRows.of(channel, (offsets, bins, counts), (starts, largest, bin_of(largest)), extremes, bin_edges())
+    return Part(rows, layer, modality, position, counts)
 
 
-def _refined(capture: Run, stats: _Statistics, group: str, coarse: Part) -> tuple[Part, ...]:
-    """`coarse` without what the fine histograms tell more exactly, and those."""
+def _fine(capture: Run, stats: Statistics) -> pa.Table | None:
+    if not capture.has("fine_histograms"):
+        return None
+    table = capture.table("fine_histograms", [*_KEYS, "bins", "counts"], {"group": list(stats.place)})
+    return table.unify_dictionaries().combine_chunks()
+
+
+def _refined(stats: Statistics, coarse: Part, table: pa.Table | None) -> tuple[Part, ...]:
+    """`coarse` without what the fine histograms of its rows tell more exactly, and those."""
     from morphoquant.quant.binned_rows import BinnedRows
 
-    table = capture.table("fine_histograms", [*_KEYS, "bins", "counts"], {"group": group}).unify_dictionaries().combine_chunks()
-    if not table.num_rows:
+    if table is None or not table.num_rows:
         return (coarse,)
-    layer, modality, position, channel = stats.keys(table)
-    offsets, bins = _lists(table, "bins")
-    amount = _lists(table, "counts")[1]
     rows = coarse.rows
     known = pd.Index(stats.flat(rows.channel, coarse.modality, coarse.position))
+    layer, modality, position, channel = stats.keys(table)
     places = known.get_indexer(stats.flat(channel, modality, position))
-    if (places < 0).any():
-        raise StoreError(f"run {capture.run_id!r} counts channels of {group!r} finely that it has no histogram of: capture anew.")
+    own = places >= 0
+    if not own.any():
+        return (coarse,)
+    places, table = places[own], table.filter(pa.array(own))
+    layer, modality, position, channel = (column[own] for column in (layer, modality, position, channel))
+    offsets, bins = _lists(table, "bins")
+    amount = _lists(table, "counts")[1]
     keep = np.ones(len(rows.channel), bool)
     keep[places] = False
     # The largest values of the finely counted rows are among the fine bins: they come back, and leave with these.

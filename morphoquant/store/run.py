@@ -2,7 +2,7 @@
 
 import zlib
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import reduce
 from pathlib import Path
@@ -63,6 +63,17 @@ class Run(Asking):
         Raises:
             StoreError: the run is not finished, has no such table, or its file is damaged or foreign.
         """
+        return read_table(*self._asked(name, columns, where))
+
+    def pieces(self, name: str, columns: Sequence[str] | None = None, where: Where | None = None) -> Iterator[pa.Table]:
+        """The rows of `table` some at a time, for sums over lists: what is worked on stays in the processor's cache.
+
+        Raises:
+            StoreError: as `table`.
+        """
+        return read_pieces(*self._asked(name, columns, where))
+
+    def _asked(self, name: str, columns: Sequence[str] | None, where: Where | None) -> tuple:
         if name not in TABLES:
             raise UnknownNameError("table", name, TABLES)
         if self.header.status != "finished":
@@ -70,8 +81,7 @@ class Run(Asking):
         if not self.has(name):
             raise StoreError(f"run {self.run_id!r} has no table {name!r}: it holds {', '.join(sorted(self.header.tables))}.")
         file = f"{name}.parquet"
-        footer = self.header.footers.get(file)
-        return read_table(self.folder / file, name, columns, where, rows=self.header.tables[name], footer=footer)
+        return self.folder / file, name, columns, where, self.header.tables[name], self.header.footers.get(file)
 
     def frame(self, name: str, columns: Sequence[str] | None = None, where: Where | None = None) -> pd.DataFrame:
         """`table` as pandas, names as plain strings."""
@@ -94,18 +104,27 @@ def read_table(
         StoreError: the file is missing, truncated, of another schema, or has another number of rows than `rows` or another
             footer than `footer`.
     """
-    schema = TABLES[name]
-    wanted = {column: _listed(value) for column, value in (where or {}).items()}
-    with _opened(path, name, footer) as file:
-        found = file.metadata.num_rows
-        if rows is not None and found != rows:
-            raise StoreError(f"{path.parent.name}/{path.name} holds {found} rows, its header says {rows}: {_AGAIN}.")
-        chosen = list(columns) if columns else schema.names
-        table = file.read_row_groups(_row_groups(file, wanted), columns=[*dict.fromkeys([*chosen, *wanted])])
-        table.validate(full=True)  # heads of pages carry no checksum: an index into a dictionary that is not there
-        masks = [_is_in(table[column], values) for column, values in wanted.items()]
-        masks = [mask for mask in masks if not pc.all(mask, skip_nulls=False).as_py()]
-        return (table.filter(reduce(pc.and_, masks)) if masks else table).select(chosen)
+    with _matching(path, name, columns, where, rows, footer) as (groups, read):
+        return read(groups)
+
+
+def read_pieces(
+    path: Place,
+    name: str,
+    columns: Sequence[str] | None,
+    where: Where | None,
+    rows: int | None = None,
+    footer: str | None = None,
+) -> Iterator[pa.Table]:
+    """The rows of `read_table`, a row group at a time; all at once from an object store, which is asked as seldom as can be.
+
+    Raises:
+        StoreError: as `read_table`.
+    """
+    with _matching(path, name, columns, where, rows, footer) as (groups, read):
+        step = 1 if isinstance(path, Path) else max(len(groups), 1)
+        for start in range(0, len(groups), step):
+            yield read(groups[start : start + step])
 
 
 def check_table(path: Place, name: str, footer: str | None) -> None:
@@ -130,6 +149,28 @@ def read_parts(path: Place, name: str, footer: str | None) -> Iterator[pa.Table]
             part = file.read_row_group(group)
             part.validate(full=True)
             yield part
+
+
+@contextmanager
+def _matching(
+    path: Place, name: str, columns: Sequence[str] | None, where: Where | None, rows: int | None, footer: str | None
+) -> Iterator[tuple[list[int], Callable[[list[int]], pa.Table]]]:
+    """The row groups that may hold a row which is asked for, and what reads those rows of some of them."""
+    wanted = {column: _listed(value) for column, value in (where or {}).items()}
+    with _opened(path, name, footer) as file:
+        found = file.metadata.num_rows
+        if rows is not None and found != rows:
+            raise StoreError(f"{path.parent.name}/{path.name} holds {found} rows, its header says {rows}: {_AGAIN}.")
+        chosen = list(columns) if columns else TABLES[name].names
+
+        def read(groups: list[int]) -> pa.Table:
+            table = file.read_row_groups(groups, columns=[*dict.fromkeys([*chosen, *wanted])])
+            table.validate(full=True)  # heads of pages carry no checksum: an index into a dictionary that is not there
+            masks = [_is_in(table[column], values) for column, values in wanted.items()]
+            masks = [mask for mask in masks if not pc.all(mask, skip_nulls=False).as_py()]
+            return (table.filter(reduce(pc.and_, masks)) if masks else table).select(chosen)
+
+        yield _row_groups(file, wanted), read
 
 
 @contextmanager

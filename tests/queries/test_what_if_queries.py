@@ -4,6 +4,7 @@ import shutil
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from fixtures.other_captures import every_second_token, recaptured
@@ -17,12 +18,14 @@ from morphoquant.core.what_if import WhatIf
 from morphoquant.methods.base import ChannelSummary, GroupInputs, TokenSample
 from morphoquant.methods.options import parse_method
 from morphoquant.quant.grid import range_grid
-from morphoquant.queries.what_if import layer_sums, predict
+from morphoquant.queries.histograms import layers_with_histograms
+from morphoquant.queries.what_if import layer_sums, part_sums, predict, sums_frame
 from morphoquant.queries.what_if_frames import differences, grid_frame, grid_table, mask_frame, model_frame, split_frame
-from morphoquant.queries.what_if_inputs import layer_inputs, model_inputs
+from morphoquant.queries.what_if_inputs import layer_inputs, layer_parts, layer_statistics, model_inputs
 from morphoquant.queries.what_if_runs import measured_run, method_of, method_text, spec_text
 from morphoquant.queries.what_if_tokens import kept_tokens, token_sums
 from morphoquant.stats.dispersion import dispersion_score, outlier_mask
+from morphoquant.store import table_file
 from morphoquant.store.run_store import RunStore
 
 Q2 = "model.language_model.layers.2.self_attn.q_proj"
@@ -294,3 +297,19 @@ def test_the_newest_run_of_the_same_setting_stands_beside(small_runs, tmp_path):
     row = wide.loc[(first["layer"], first["modality"])]
     assert first["difference_db"] == pytest.approx(row["predicted"] - row["measured"])
     assert differences(model_frame(model, Selection(), "sqnr_db")).empty
+
+
+def test_an_input_read_in_pieces_adds_up_to_the_input(odd_runs, tmp_path, monkeypatch):
+    """Its finely counted channels too, which stand in a few of the pieces."""
+    run, store = odd_runs.odd, RunStore(tmp_path)
+    monkeypatch.setattr(table_file, "LISTS", 7)
+    with store.writer(run.plan) as writer:
+        writer.finish({name: [run.table(name)] for name in run.header.tables}, {})
+    layer = layers_with_histograms(run)[0]
+    stats, whole = layer_statistics(store.open(run.run_id), layer), layer_inputs(run, layer)
+    parts = list(layer_parts(store.open(run.run_id), stats))
+    assert len(whole.parts) == 2
+    assert len(parts) > 4 and sum(len(part.layer) for part in parts) == sum(len(part.layer) for part in whole.parts)
+    prediction = predict(whole, WhatIf(bits=3, clip=0.7))
+    found = sum(part_sums(part, [part.rows.errors(prediction.placed.grids)], 1, Selection())[0] for part in parts)
+    pd.testing.assert_frame_equal(sums_frame(stats.places, found), layer_sums(prediction, Selection()), rtol=1e-12)
