@@ -23,8 +23,7 @@ VIEWS.add(
         name="compare_methods",
         title="Methods side by side",
         question="Which method keeps the most signal in each modality?",
-        how_to_read="Higher SQNR is better, 6 dB are one bit. Powers are pooled over layers, so that loud layers count most; "
-        "see the worst layer too.",
+        how_to_read="Powers are pooled over layers, so that loud layers count most; see the worst layer too.",
         takes=frozenset({"component", "role", "modalities", "positions", "measure"}),
         runs="many",
         query=lambda store, runs, selection: compare_methods(runs, selection),
