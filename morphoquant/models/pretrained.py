@@ -136,6 +136,7 @@ def _snapshot(name: str, revision: str | None) -> Path:
 
 def _explained(name: str, what: str, read):
     """Runs `read`; whatever transformers says becomes one sentence."""
+    from huggingface_hub.errors import StrictDataclassError
     from huggingface_hub.utils import logging
 
     level = logging.get_verbosity()
@@ -145,6 +146,11 @@ def _explained(name: str, what: str, read):
         return read()
     except SafetensorError as error:
         raise ModelError(f"a weights file of {name} is damaged ({_first_line(error)}): fetch the model again.") from error
+    except StrictDataclassError as error:
+        said = " ".join(str(error).split())[:300].rstrip(". ")
+        raise ModelError(
+            f"the {what} of {name} cannot be read ({said}): mend its config.json, or fetch the model again."
+        ) from error
     except (OSError, ValueError, ImportError, KeyError, RuntimeError, AttributeError, TypeError) as error:
         said = str(error)
         if "trust_remote_code" in said:

@@ -1,11 +1,11 @@
-"""What stands in a run folder: run.json and tables, ten thousand inputs each, or a thousand."""
+"""What stands in a run folder: run.json and tables, ten thousand inputs each."""
 
 import json
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from fuzz.inputs import fuzzed, mutations
+from fuzz.inputs import Good, fuzzed
 from hypothesis import strategies as st
 
 from morphoquant.cli import parser
@@ -37,7 +37,7 @@ def test_plans(small_runs, tmp_path, capsys):
             values["run_id"] = small_runs.rtn4.run_id
         return values["run_id"], json.dumps({**values, **dict(outside)}).encode()
 
-    raw = mutations((small_runs.rtn4.folder / "run.json").read_bytes()).map(lambda content: (small_runs.rtn4.run_id, content))
+    raw = Good((small_runs.rtn4.folder / "run.json").read_bytes(), lambda content: (small_runs.rtn4.run_id, content))
     store, listing = RunStore(tmp_path), parser().parse_args(["runs", "--cache", str(tmp_path)])
 
     def read(given: tuple[str, bytes]) -> None:
@@ -56,7 +56,7 @@ def test_plans(small_runs, tmp_path, capsys):
             (folder / "run.json").unlink()
             folder.rmdir()
 
-    fuzzed("plans", st.builds(fitting, swaps, plans) | raw, read)
+    fuzzed("plans", read, raw, others=st.builds(fitting, swaps, plans))
 
 
 @pytest.mark.parametrize("name", ["errors", "channel_stats", "histograms"])
@@ -78,7 +78,7 @@ def test_tables(small_runs, tmp_path, name):
         frame = store.open(plan.run_id).frame(name, where=where)
         assert list(frame.columns) == TABLES[name].names
 
-    fuzzed(f"table {name}", mutations(path.read_bytes()), read)
+    fuzzed(f"table {name}", read, Good(path.read_bytes()))
 
 
 def _some(run) -> str:

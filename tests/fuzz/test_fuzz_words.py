@@ -1,4 +1,4 @@
-"""What people write by hand: specs, methods, item files, talks and links, ten thousand inputs each, or a thousand."""
+"""What people write by hand: specs, methods, item files, talks and links, ten thousand inputs each."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from urllib.parse import parse_qs
 
 import numpy as np
 import pytest
-from fuzz.inputs import fuzzed, mutations
+from fuzz.inputs import Good, fuzzed
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -19,6 +19,11 @@ from morphoquant.methods.options import make_method, parse_method
 from morphoquant.ui.address import Address
 
 pytestmark = pytest.mark.slow
+
+
+def letters(content: bytes) -> str:
+    """Each byte as a letter."""
+    return content.decode("latin-1")
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +41,7 @@ def test_specs():
         spec = QuantSpec.parse(text)
         assert QuantSpec.parse(str(spec)) == spec
 
-    fuzzed("specs", words | mutations(b"w4a8-g128-nf4-token").map(lambda content: content.decode("latin-1")) | st.text(), read)
+    fuzzed("specs", read, Good(b"w4a8-g128-nf4-token", letters), others=words | st.text())
 
 
 def test_methods():
@@ -46,7 +51,7 @@ def test_methods():
         method = parse_method(text)
         assert make_method(method.name, method.options()).options() == method.options()
 
-    fuzzed("methods", mutations(*good).map(lambda content: content.decode("latin-1")) | st.text(), read)
+    fuzzed("methods", read, *(Good(one, letters) for one in good), others=st.text())
 
 
 def test_links():
@@ -58,7 +63,7 @@ def test_links():
         address = Address.from_query(parse_qs(text))
         assert Address.from_query(parse_qs(address.link().lstrip("?"))) == address
 
-    fuzzed("links", mutations(good).map(lambda content: content.decode("latin-1")), read)
+    fuzzed("links", read, Good(good, letters))
 
 
 _LEAVES = (
@@ -93,7 +98,7 @@ def test_item_files(folder):
         assert all(one.reason.endswith(".") and "\n" not in one.reason for one in refused)
         fingerprint([item.sample for item in items])
 
-    fuzzed("item files", mutations(good, good + b"\n" + good.replace(b'"a"', b'"b"')) | lines, read)
+    fuzzed("item files", read, Good(good), Good(good + b"\n" + good.replace(b'"a"', b'"b"')), others=lines)
 
 
 def test_talks(folder):
@@ -108,4 +113,4 @@ def test_talks(folder):
             raise BatchError("empty lines are passed over.")
         fingerprint([read_talk(line, "some/1", folder)])
 
-    fuzzed("talks", mutations(good) | lines, read)
+    fuzzed("talks", read, Good(good), others=lines)

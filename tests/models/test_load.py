@@ -158,3 +158,13 @@ def test_omni_models_are_read_through_their_thinker():
     config = tf.models.qwen2_5_omni.configuration_qwen2_5_omni.Qwen2_5OmniConfig()
     assert auto_class(reading_config(config)) is tf.AutoModelForMultimodalLM
     assert type(reading_config(config)).__name__ == "Qwen2_5OmniThinkerConfig"
+
+
+@pytest.mark.parametrize(("field", "value"), [("num_attention_heads", 5), ("hidden_size", "x"), ("num_hidden_layers", None)])
+def test_a_configuration_that_cannot_be_is_one_sentence(field, value, tmp_path):
+    folder = save_llama(tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, field: value}))
+    with pytest.raises(ModelError, match="config.json") as told:
+        load(str(folder), tmp_path)
+    assert "\n" not in str(told.value) and str(told.value).endswith(".")

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from google.protobuf.message import DecodeError
+from huggingface_hub.errors import StrictDataclassError
 
 from morphoquant.core.errors import ModelError
 
@@ -18,6 +19,7 @@ _ODD = (
     MemoryError,
     OSError,
     RuntimeError,
+    StrictDataclassError,
     TypeError,
     ValueError,
     struct.error,
