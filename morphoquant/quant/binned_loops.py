@@ -98,10 +98,10 @@ def _clipped(start, end, share, inverse, zero, code_low, code_high):
 @njit(**_LOOP)
 def _bounded(start, end, share, limit, inner, outer):
     """Bins as far as they do not bypass, into `inner` and `outer`; the values that do."""
-    passed = 0.0
+    passed, reach = 0.0, max(limit, 0.0)
     for entry in range(len(share)):
-        inner[entry] = min(max(start[entry], -limit), limit)
-        outer[entry] = min(max(end[entry], -limit), limit)
+        inner[entry] = min(max(start[entry], -reach), reach)
+        outer[entry] = min(max(end[entry], -reach), reach)
         passed += share[entry] * ((end[entry] - start[entry]) - (outer[entry] - inner[entry]))
     return passed
 

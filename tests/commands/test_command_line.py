@@ -80,8 +80,10 @@ def test_export_takes_no_more_runs_than_the_view(small_runs, cache, tmp_path, ca
 
 def test_export_takes_the_worst_layer_of_the_part_that_is_asked_for(small_runs, cache, tmp_path, capsys):
     for component in ("language", "vision"):
-        assert main(["export", "alpha_search", str(tmp_path / "x.csv"), *cache, "--component", component]) == 0
-        assert (pd.read_csv(tmp_path / "x.csv")["layer"].str.contains("vision") == (component == "vision")).all()
+        words = ["export", "alpha_search", str(tmp_path / "x.csv"), "--run", small_runs.searched.run_id, *cache]
+        assert main([*words, "--component", component]) == 0
+        layers = pd.read_csv(tmp_path / "x.csv")["layer"]
+        assert len(layers) and (layers.str.contains("vision") == (component == "vision")).all()
 
 
 def test_export_lists_the_views(capsys):

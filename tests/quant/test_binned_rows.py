@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from morphoquant.quant.binned import HistogramRows, binned_error
@@ -64,6 +64,7 @@ def grids_of(step, limit=np.inf, codes=(-8, 7), zero=0.0) -> StaticGrids:
     lam=st.sampled_from([np.inf, 1.5, 0.8, 0.2, -1.0]),
     asymmetric=st.booleans(),
 )
+@example(seed=0, bits=2, clip=1.0, kind="zero", lam=-1.0, asymmetric=False)
 def test_sums_are_those_of_the_torch_integrals(seed, bits, clip, kind, lam, asymmetric):
     rng = np.random.default_rng(seed)
     x = {
