@@ -121,8 +121,20 @@ class Fitting:
         Raises:
             ModelError: as `fit`.
         """
+        return self._fit(self._pairs, groups, progress, held)
+
+    def pass_over(self, groups: Sequence[str], progress: Progress) -> None:
+        """Comes past `groups`, whose fits nobody needs any more: only methods that are fitted to blocks are fitted to them, since
+        what such a block leaves is where the next one begins.
+
+        Raises:
+            ModelError: as `fit`.
+        """
+        self._fit([pair for pair in self._pairs if pair[-1] is not None], groups, progress, Held())
+
+    def _fit(self, pairs: Sequence[tuple], groups: Sequence[str], progress: Progress, held: Held) -> list[dict[str, GroupFit]]:
         inputs = self._inputs
-        jobs = [_Job(*pair, _measured(pair[0], inputs), held, inputs) for pair in self._pairs]
+        jobs = [_Job(*pair, _measured(pair[0], inputs), held, inputs) for pair in pairs]
         for job in jobs:
             job.recall(groups)
         blocks = _blocks([job for job in jobs if len(job.fits) < len(groups)], inputs, groups)

@@ -63,13 +63,18 @@ def fit_and_measure(
     passes = _passes(parts, inputs, _sizes(inputs, len(writers), fitting.by_block), int(_SHARE * room))
     todo = [number for number, (first, end) in enumerate(passes) if passing.missing(first, end)]
     for number, (first, end) in enumerate(passes):
-        # A method that is fitted to blocks begins a block with what those before it left, also where these are there already.
-        if number in todo or (fitting.by_block and number < max(todo, default=0)):
-            seconds += passing.groups(inputs.groups[first:end], first, _telling(progress, number + 1, len(passes)))
+        chunk, telling = inputs.groups[first:end], _telling(progress, number + 1, len(passes))
+        started = time.monotonic()
+        if number in todo:
+            seconds += passing.groups(chunk, first, telling)
+        elif fitting.by_block and number < max(todo, default=0):
+            fitting.pass_over(chunk, telling)
+            seconds += time.monotonic() - started
     firsts = [first for first, _ in passes]
     for span in cut:
         for writer, one in zip(writers, parts, strict=True):
-            if found := one.shard(span, firsts):
+            # A shard behind one that was damaged is there already.
+            if writer.next_batch <= span[0] and (found := one.shard(span, firsts)):
                 writer.write_shard(*span, found)
     return [one.found(firsts) for one in parts], seconds
 

@@ -141,6 +141,8 @@ def _run(work: _Work, inputs: CalibrationInputs, writer: RunWriter, keep_bytes: 
     stage = f"{groups} groups, {forwards(groups, _rows(ask, work.items))} forwards"
     blocks = sorted({name for step in work.steps for name in step.replayed})
     for begin in range(writer.next_batch, total, SHARD):
+        if begin < writer.next_batch:
+            continue  # it was behind one that was damaged, and is as good as it was
         shard = work.items[begin : begin + SHARD]
         questions, refused = ask_all(ask, shard)
         with kept.replaying(model, [*work.unchanged, *blocks]):

@@ -1,10 +1,11 @@
-"""Kills a verb at random moments and resumes it: `python tests/faults/kill.py VERB MOMENTS SEED` prints what came of it."""
+"""Kills verbs at random moments and resumes them: `python tests/faults/kill.py SEED VERB=MOMENTS...` prints what came of each."""
 
 import json
 import random
 import shutil
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from faults.falling import attempt
@@ -21,8 +22,9 @@ def kill(work: Work, moments: int, seed: int, folder: Path) -> dict:
 
     Returns:
         "moments" reached, "resumed" runs that came to their end, "harmed" of them with a file damaged in between, and what went
-        wrong, as sentences, in "wrong".
+        wrong, as sentences, in "wrong"; and the "seconds" that it took.
     """
+    started = time.monotonic()
     rng, wrong, reached, resumed, harmed = random.Random(seed), [], 0, 0, 0
     template, whole = folder / "template", folder / "whole"
     work.prepare(template)
@@ -50,7 +52,8 @@ def kill(work: Work, moments: int, seed: int, folder: Path) -> dict:
             wrong.append(f"after {falls} falls: {differing(contents(cache), wanted)}")
         resumed += falls > 0
         shutil.rmtree(cache)
-    return {"moments": reached, "resumed": resumed, "harmed": harmed, "events": calm.events, "wrong": wrong}
+    counts = {"moments": reached, "resumed": resumed, "harmed": harmed, "events": calm.events}
+    return {**counts, "wrong": wrong, "seconds": round(time.monotonic() - started)}
 
 
 def _moment(rng: random.Random, calm) -> dict:
@@ -103,6 +106,8 @@ def differing(found: dict[str, str], wanted: dict[str, str]) -> str:
 
 
 if __name__ == "__main__":
-    verb, moments, seed = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    with tempfile.TemporaryDirectory() as folder:
-        print(json.dumps(kill(WORKS[verb](), moments, seed, Path(folder))))
+    found = {}
+    for verb, moments in (word.split("=") for word in sys.argv[2:]):
+        with tempfile.TemporaryDirectory() as folder:
+            found[verb] = kill(WORKS[verb](), int(moments), int(sys.argv[1]), Path(folder))
+    print(json.dumps(found))

@@ -12,20 +12,59 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from faults.falling import REFUSED, attempt, begin, end
 from faults.kill import differing
-from faults.works import captures, contents, quantises
+from faults.works import WORKS, Work, captures, contents, quantises
 
+from morphoquant.cli import main
 from morphoquant.store.run_store import RunStore
 
-SIZES = 12
+# How many sizes are tried, of files and of whole disks.
+LIMITS = dict.fromkeys(WORKS, 2)
+DISKS = {"capture": 5, "quantize": 3, "evaluate": 3}
+# Verbs of which two processes do the same at once.
+_MEETING = ("capture", "evaluate", "sensitivity", "inspect", "quantize-in-passes")
+_PAGE = 4096  # bytes that a file system in memory gives out at once
 
 
-def _undisturbed(work, folder: Path) -> dict[str, str]:
+@dataclass(frozen=True)
+class _Trial:
+    """A verb whose disk is too small.
+
+    Attributes:
+        work: the verb.
+        steps: how many sizes are tried.
+        template: a cache with what the verb needs.
+        wanted: what is in it after an undisturbed run.
+        added: sizes in bytes of the tables that the verb adds.
+    """
+
+    work: Work
+    steps: int
+    template: Path
+    wanted: dict[str, str]
+    added: list[int]
+
+
+def _trials(sizes: dict[str, int], folder: Path) -> Iterator[_Trial]:
+    for verb, steps in sizes.items():
+        work, template, whole = WORKS[verb](), folder / verb / "template", folder / verb / "whole"
+        template.mkdir(parents=True)
+        work.prepare(template)
+        before = contents(template)
+        shutil.copytree(template, whole)
+        work.act(whole)
+        wanted = contents(whole)
+        yield _Trial(work, steps, template, wanted, [(whole / name).stat().st_size for name in wanted.keys() - before.keys()])
+
+
+def _undisturbed(work: Work, folder: Path) -> dict[str, str]:
     cache = folder / "whole"
     cache.mkdir()
     work.prepare(cache)
@@ -48,38 +87,45 @@ def _is_ours(found, *words: str) -> list[str]:
 
 def limited(folder: Path) -> dict:
     """A limit on the size of files, which the system holds against bytes that Arrow writes too."""
-    work, wrong, refused = captures(), [], 0
-    wanted = _undisturbed(work, folder)
-    largest = max(path.stat().st_size for path in (folder / "whole").rglob("*.parquet"))
-    for step in range(SIZES):
-        size, cache = largest * step // SIZES, folder / f"cache-{step}"
-        found = attempt(work.act, cache, before=lambda size=size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)))
-        wrong += _is_ours(found, "cannot write")
-        refused += 1
-        wrong += _resumed(work, cache, wanted)
+    wrong, refused = [], 0
+    for trial in _trials(LIMITS, folder):
+        for step in range(trial.steps):
+            size, cache = max(trial.added) * step // trial.steps, trial.template.with_name(f"cache-{step}")
+            shutil.copytree(trial.template, cache)
+            limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (size, size))
+            wrong += _is_ours(attempt(trial.work.act, cache, before=limit), "cannot write")
+            refused += 1
+            wrong += _resumed(trial.work, cache, trial.wanted)
     return {"stops": refused, "wrong": wrong}
 
 
 def full(folder: Path) -> dict:
     """A file system of its own that is too small, then enlarged."""
-    work, wrong, refused = captures(), [], 0
-    wanted = _undisturbed(work, folder)
-    used = sum(path.stat().st_size for path in (folder / "whole").rglob("*") if path.is_file())
-    for step in range(SIZES):
-        cache = folder / f"cache-{step}"
-        with _mounted(cache, f"size={used * (step + 1) // (SIZES + 1) // 1024 + 4}k") as enlarge:
-            found = attempt(work.act, cache)
-            if found.code == 0:  # shards are dropped as it ends, so the whole run may fit
-                continue
-            wrong += _is_ours(found, "the disk is full", "No space left")
-            refused += 1
-            enlarge("size=64m")
-            wrong += _resumed(work, cache, wanted)
+    wrong, refused = [], 0
+    for trial in _trials(DISKS, folder):
+        used = _pages(path.stat().st_size for path in trial.template.rglob("*") if path.is_file())
+        for step in range(trial.steps):
+            cache = trial.template.with_name(f"cache-{step}")
+            more = _pages(trial.added) * (step + 1) // (trial.steps + 1)
+            with _mounted(cache, f"size={used + more}") as enlarge:
+                shutil.copytree(trial.template, cache, dirs_exist_ok=True)
+                found = attempt(trial.work.act, cache)
+                if found.code == 0:  # shards are dropped as it ends, so the whole run may fit
+                    continue
+                wrong += _is_ours(found, "the disk is full", "No space left")
+                refused += 1
+                enlarge("size=64m")
+                wrong += _resumed(trial.work, cache, trial.wanted)
     return {"stops": refused, "wrong": wrong}
 
 
+def _pages(sizes: Iterable[int]) -> int:
+    """Bytes that files of such sizes take."""
+    return sum(-(-size // _PAGE) * _PAGE for size in sizes)
+
+
 def read_only(folder: Path) -> dict:
-    """A cache that nobody may write: what is there is read, and nothing is begun."""
+    """A cache that nobody may write: what is there is read and shown, and nothing is begun."""
     work, other, wrong, cache = captures(), quantises(), [], folder / "cache"
     with _mounted(cache, "size=64m") as change:
         work.act(cache)
@@ -96,11 +142,21 @@ def read_only(folder: Path) -> dict:
         for one in store.entries():
             if one.header.status == "finished":
                 store.open(one.run_id).frame("channel_stats")
+                found = attempt(partial(_shown, one.run_id, folder), cache)
+                wrong += [f"a verb that looks alone failed: {found.said}"] if found.code else []
             wrong += _is_ours(attempt(lambda cache, one=one: RunStore(cache).delete(one.run_id), cache), "cannot remove")
         wrong += [] if fallen.killed and len(store.entries()) == 2 else ["no run was interrupted"]
         wrong += [] if contents(cache) == wanted else ["something was written"]
         change("rw")
     return {"stops": 4, "wrong": wrong}
+
+
+def _shown(run_id: str, folder: Path, cache: Path) -> None:
+    """Does what looks at a run alone; its files go elsewhere."""
+    figure, page = (str(folder / name) for name in ("figure.pdf", "report.html"))
+    for words in (["runs"], ["findings", run_id], ["export", "channel_ranges", figure], ["report", run_id, page]):
+        if main([*words, "--cache", str(cache)]):
+            raise RuntimeError(f"{words[0]} was refused")
 
 
 def two(folder: Path) -> dict:
@@ -132,21 +188,25 @@ def two(folder: Path) -> dict:
 
 
 def crossed(folder: Path) -> dict:
-    """Two commands that share runs and name them in opposite orders do not wait for each other."""
-    one, other = quantises("rtn@w4a4", "morphoquant@w4a4"), quantises("morphoquant@w4a4", "rtn@w4a4")
-    wanted, wrong = _undisturbed(one, folder), []
-    for number in range(3):
-        cache = Path(folder / f"cache-{number}")
+    """Two commands at the same runs, begun at once: of each verb, and of quantize with its methods in opposite orders. Neither
+    waits for ever, both end well, and there is one set of tables."""
+    orders = quantises("rtn@w4a4", "morphoquant@w4a4"), quantises("morphoquant@w4a4", "rtn@w4a4")
+    meeting = [orders, orders, *((work, work) for work in (WORKS[verb]() for verb in _MEETING))]
+    wrong = []
+    for number, (one, other) in enumerate(meeting):
+        below = folder / str(number)
+        below.mkdir()
+        wanted, cache = _undisturbed(one, below), below / "cache"
         cache.mkdir()
         one.prepare(cache)
         started = time.monotonic()
         both = [begin(work.act, cache) for work in (one, other)]
-        for found in [end(*pair, started) for pair in both]:
-            if found.code:
-                wrong.append(f"ended with {found.code}: {found.said}")
+        wrong += [
+            f"{number} ended with {found.code}: {found.said}" for found in (end(*pair, started) for pair in both) if found.code
+        ]
         if contents(cache) != wanted:
-            wrong.append(f"other tables: {differing(contents(cache), wanted)}")
-    return {"stops": 3, "wrong": wrong}
+            wrong.append(f"{number} other tables: {differing(contents(cache), wanted)}")
+    return {"stops": len(meeting), "wrong": wrong}
 
 
 @contextmanager

@@ -1,7 +1,9 @@
-"""What is disturbed: capture, quantise and evaluate of small random models, in many small shards."""
+"""What is disturbed: the verbs that write, on small random models and in many small shards."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from fixtures.every_method import EVERY
@@ -20,6 +22,10 @@ from morphoquant.store.run_store import RunStore
 # Samples or items of a shard; a process that works on more of them has fewer moments to fall at.
 SHARD = 2
 capture.SHARD = quantize.SHARD = evaluate.SHARD = sensitivity.SHARD = SHARD
+# Bytes that a verb within a bound of memory has: for the statistics of some inputs, for the weights of some groups. Each process
+# has others, since what else it holds differs.
+ROOM = 80_000
+capture.room = quantize.room = lambda memory, model: ROOM * (1 + os.getpid() % 4)
 
 
 @dataclass(frozen=True)
@@ -35,18 +41,19 @@ class Work:
     act: Callable[..., None]
 
 
-def captures() -> Work:
-    """Five samples in three shards."""
+def captures(memory: int | None = None) -> Work:
+    """Five samples in three shards; with a memory, in several passes."""
     model, batches = tiny_model(), tiny_batches(5)
+    bound = {"keep_rows": 8, "memory": memory}
 
     def act(cache: Path, progress: Progress = silent, together: bool = False) -> None:
-        morphoquant.capture(model, batches, store=cache, control=CONTROL, keep_rows=8, progress=progress, together=together)
+        morphoquant.capture(model, batches, store=cache, control=CONTROL, progress=progress, together=together, **bound)
 
     return Work(lambda cache: None, act)
 
 
-def quantises(*texts: str) -> Work:
-    """Two methods on five samples in three shards."""
+def quantises(*texts: str, memory: int | None = None) -> Work:
+    """Two methods on five samples in three shards; with a memory, in several passes."""
     model, measured = tiny_model(), tiny_batches(5, seed=9)
     wanted, data = pairs(*(texts or ("rtn@w4a4", "morphoquant@w4a4"))), {"id": "tiny", "fingerprint": "x", "samples": 5}
 
@@ -57,7 +64,7 @@ def quantises(*texts: str) -> Work:
         store, identity = RunStore(cache), model_identity(model)
         run = _captured(cache)
         options = {"store": store, "identity": identity, "data": data, "control": CONTROL, "progress": progress}
-        morphoquant.quantize(model, run, measured, wanted, together=together, **options)
+        morphoquant.quantize(model, run, measured, wanted, together=together, memory=memory, **options)
 
     return Work(prepare, act)
 
@@ -108,6 +115,13 @@ def _captured(cache: Path) -> Run:
     return next(store.open(one.run_id) for one in store.entries() if one.header and one.header.plan.kind == "capture")
 
 
-WORKS = {"capture": captures, "quantize": quantises, "evaluate": evaluates, "sensitivity": ranks, "inspect": looks}
-# What is done twice and compared.
-REPEATED = {**WORKS, "every method": lambda: quantises(*EVERY)}
+BLOCKWISE = ("rtn@w4a4", "omniquant:steps=2@w4a4-token")
+_WHOLE = {"capture": captures, "quantize": quantises, "evaluate": evaluates, "sensitivity": ranks, "inspect": looks}
+WORKS = {
+    **_WHOLE,
+    "capture-in-passes": partial(captures, memory=1),
+    "quantize-in-passes": partial(quantises, memory=1),
+    "blocks-in-passes": partial(quantises, *BLOCKWISE, memory=1),
+}
+# What is done twice and compared; verbs in passes make the tables that they make without.
+REPEATED = {**_WHOLE, "every method": lambda: quantises(*EVERY)}
