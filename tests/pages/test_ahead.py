@@ -19,13 +19,15 @@ def test_the_verb_serves_pages_that_are_drawn_already(small_runs, tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    words = ["dashboard", "--headless", "--port", str(port), "--cache", str(small_runs.store.cache)]
-    # A proxy is for other machines than this one.
+    words = ["dashboard", "--port", str(port), "--cache", str(small_runs.store.cache)]
+    # A proxy is for other machines than this one. At a new home Streamlit would ask for an address, and end without an answer.
     environment = os.environ | {"http_proxy": "http://127.0.0.1:9", "all_proxy": "http://127.0.0.1:9"}
+    environment |= {"HOME": str(tmp_path), "BROWSER": "true"}
     process = subprocess.Popen(
         [sys.executable, "-m", "morphoquant", *words],
         cwd=ROOT,
         env=environment,
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
