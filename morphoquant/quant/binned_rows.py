@@ -1,7 +1,8 @@
-"""Errors of many histogram rows at once, for pages that answer while a slider moves.
+"""Quantisation error of channels from their histograms alone, on any grid, without the model, while a slider moves.
 
-`binned.py` integrates the quantiser's error over a bin in torch; here the same integrals are taken in one compiled loop, for
-any exponent and for several grids to choose from. Both are tested against each other.
+Values are taken as spread evenly over their bin, and the error of the one quantiser is integrated over it in one compiled loop
+(`binned_loops.py`), for any exponent and for several grids to choose from. The largest values of a channel are known exactly;
+they leave their bins and are quantised themselves.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The compiled loops over histograms: against the torch integrals, against direct evaluation, and by hand."""
+"""The compiled loops over histograms: against direct evaluation, and by hand; `test_binned.py` has what they integrate."""
 
 import os
 import subprocess
@@ -8,39 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from made_rows import histogram, numbers
 
-from morphoquant.quant.binned import HistogramRows, binned_error
 from morphoquant.quant.binned_rows import BinnedRows, StaticGrids
 from morphoquant.quant.edges import base_edges
-from morphoquant.quant.grid import UniformGrid, asymmetric_grid, range_grid
-from morphoquant.stats.bins import bin_edges, bin_of
-
-LARGEST = 8
-
-
-def histogram(x: np.ndarray) -> HistogramRows:
-    """A row for each channel of x [n, K], as a capture stores it."""
-    bins, counts, largest = [], [], []
-    for values in x.T:
-        found, number = np.unique(bin_of(values), return_counts=True)
-        bins.append(found.astype(np.uint16))
-        counts.append(number)
-        largest.append(values[np.argsort(-np.abs(values), kind="stable")[:LARGEST]])
-    offsets, ends = (np.cumsum([0, *map(len, parts)]) for parts in (bins, largest))
-    flat = np.concatenate(bins), np.concatenate(counts), ends, np.concatenate(largest)
-    return HistogramRows(np.arange(x.shape[1]), offsets, *flat, x.min(0).astype(float), x.max(0).astype(float))
-
-
-def prepared(rows: HistogramRows) -> BinnedRows:
-    largest = rows.largest_offsets, rows.largest, bin_of(rows.largest)
-    return BinnedRows.of(rows.channel, (rows.offsets, rows.bins, rows.counts), largest, (rows.low, rows.high), bin_edges())
-
-
-def numbers(grid: UniformGrid, limit: np.ndarray) -> StaticGrids:
-    step, zero = (part.double().numpy() for part in (grid.step, grid.zero_point))
-    return StaticGrids(step, zero, limit, grid.code_low, grid.code_high)
+from morphoquant.quant.grid import UniformGrid, range_grid
+from morphoquant.stats.bins import bin_edges
 
 
 def one_bin(low: float, high: float, values: int = 1) -> BinnedRows:
@@ -53,38 +26,6 @@ def one_bin(low: float, high: float, values: int = 1) -> BinnedRows:
 def grids_of(step, limit=np.inf, codes=(-8, 7), zero=0.0) -> StaticGrids:
     shape = np.shape(step)
     return StaticGrids(np.array(step, float), np.full(shape, zero), np.full(shape, limit), *codes)
-
-
-@settings(max_examples=25, deadline=None)
-@given(
-    seed=st.integers(0, 10_000),
-    bits=st.integers(2, 8),
-    clip=st.floats(0.05, 1),
-    kind=st.sampled_from(["normal", "tailed", "positive", "zero"]),
-    lam=st.sampled_from([np.inf, 1.5, 0.8, 0.2, -1.0]),
-    asymmetric=st.booleans(),
-)
-@example(seed=0, bits=2, clip=1.0, kind="zero", lam=-1.0, asymmetric=False)
-def test_sums_are_those_of_the_torch_integrals(seed, bits, clip, kind, lam, asymmetric):
-    rng = np.random.default_rng(seed)
-    x = {
-        "normal": lambda: rng.normal(size=(300, 6)),
-        "tailed": lambda: rng.standard_t(2, (300, 6)) * 10,
-        "positive": lambda: np.abs(rng.normal(size=(300, 6))) + 2,
-        "zero": lambda: rng.normal(size=(300, 6)) * (np.arange(6) > 1),
-    }[kind]().astype(np.float32)
-    low, high = torch.from_numpy(clip * x.min(0).astype(float)), torch.from_numpy(clip * x.max(0).astype(float))
-    grid = (
-        asymmetric_grid(low, high, bits) if asymmetric else range_grid(-(reach := torch.maximum(-low, high).abs()), reach, bits)
-    )
-    limit = np.full(6, lam) if lam < 0 or np.isinf(lam) else lam * clip * np.abs(x).max(0).astype(float)
-    rows = histogram(x)
-    wanted, found = binned_error(rows, bin_edges(), grid, limit), prepared(rows).errors(numbers(grid, limit))
-    scale = wanted.signal_sq.max() or 1.0
-    assert found.values == pytest.approx(wanted.count)
-    assert found.signal_sq == pytest.approx(wanted.signal_sq, rel=1e-9)
-    assert found.error_sq == pytest.approx(wanted.error_sq, rel=1e-6, abs=1e-9 * scale)
-    assert found.clip_sq == pytest.approx(wanted.clip_sq, rel=1e-6, abs=1e-6 * scale)
 
 
 @pytest.mark.parametrize("p", [0.5, 1.0, 1.3, 2.0, 3.0])
@@ -119,7 +60,7 @@ def test_the_search_sees_what_direct_evaluation_sees(p, sign):
     ratios = np.array([1.0, 0.8, 0.5, 0.2])
     half = torch.from_numpy(reach[:, None] * ratios)
     grid, limit = range_grid(-half, half, 4), 0.9 * reach[:, None] * ratios
-    found = prepared(histogram(x)).objectives(numbers(grid, limit), p, cosine=True)
+    found = histogram(x).objectives(numbers(grid, limit), p, cosine=True)
     for place in range(len(ratios)):
         one = UniformGrid(grid.step[:, place], grid.zero_point[:, place], grid.code_low, grid.code_high)
         hat = torch.from_numpy(x).double()
@@ -133,8 +74,8 @@ def test_the_search_sees_what_direct_evaluation_sees(p, sign):
 def test_pooled_rows_hold_every_value_and_their_search_agrees():
     rng = np.random.default_rng(2)
     x = (rng.standard_t(3, (4000, 5)) * [1, 3, 0.1, 50, 1]).astype(np.float32)
-    whole = prepared(histogram(x))
-    rows = BinnedRows.together([prepared(histogram(part)) for part in np.split(x, [1000, 2500])])
+    whole = histogram(x)
+    rows = BinnedRows.together([histogram(part) for part in np.split(x, [1000, 2500])])
     octave = np.tile(np.where(np.arange(512) == 0, 0, 1 + (np.arange(512) - 1) // 16), 2)
     pooled = rows.pooled(5, octave)
     counted = np.add.reduceat(pooled.counts, pooled.offsets[:-1]) + np.diff(pooled.largest_offsets)
@@ -150,7 +91,7 @@ def test_pooled_rows_hold_every_value_and_their_search_agrees():
 
 def test_joined_bins_add_up():
     x = np.random.default_rng(3).normal(size=(500, 4)).astype(np.float32)
-    rows = prepared(histogram(x))
+    rows = histogram(x)
     into = np.arange(1024) // 8
     edges = np.stack([bin_edges()[:, 0].reshape(-1, 8).min(1), bin_edges()[:, 1].reshape(-1, 8).max(1)], 1)
     joined = rows.joined(into, edges)
@@ -165,8 +106,8 @@ import sys
 sys.path.insert(0, "tests/quant")
 from concurrent.futures import ThreadPoolExecutor
 import numpy as np
-from test_binned_rows import grids_of, histogram, prepared
-rows = prepared(histogram(np.random.default_rng(0).normal(size=(2000, 200)).astype(np.float32)))
+from test_binned_rows import grids_of, histogram
+rows = histogram(np.random.default_rng(0).normal(size=(2000, 200)).astype(np.float32))
 grids = grids_of(np.full(200, 0.3))
 with ThreadPoolExecutor(4) as pool:
     found = list(pool.map(lambda _: rows.errors(grids).error_sq, range(200)))
@@ -182,10 +123,10 @@ def test_several_sessions_may_ask_at_once():
 
 
 def test_a_largest_value_without_its_bin_is_refused():
-    rows = histogram(np.ones((3, 1), np.float32))
-    taken = rows.largest_offsets, rows.largest, np.array([5, 5, 5])
+    one = np.array([0, 1])
+    counted, largest = (one, np.array([3], np.uint16), np.ones(1)), (one, np.ones(1, np.float32), np.array([5]))
     with pytest.raises(ValueError, match="not counted"):
-        BinnedRows.of(rows.channel, (rows.offsets, rows.bins, rows.counts), taken, (rows.low, rows.high), bin_edges())
+        BinnedRows.of(np.zeros(1, int), counted, largest, (np.ones(1), np.ones(1)), bin_edges())
 
 
 def test_edges_by_hand():
@@ -201,7 +142,7 @@ def test_edges_by_hand():
 def test_several_grids_at_once_are_those_grids_one_by_one():
     rng = np.random.default_rng(5)
     x = (rng.standard_t(3, (2000, 9)) * rng.uniform(0.1, 9, 9)).astype(np.float32)
-    rows, reach = prepared(histogram(x)), torch.from_numpy(np.abs(x).max(0).astype(float))
+    rows, reach = histogram(x), torch.from_numpy(np.abs(x).max(0).astype(float))
     several = [
         numbers(range_grid(-clip * reach, clip * reach, bits), np.full(9, limit))
         for bits, clip, limit in ((2, 1.0, np.inf), (4, 0.3, np.inf), (8, 0.9, 2.0), (3, 0.5, -1.0))
