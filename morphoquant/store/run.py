@@ -4,6 +4,7 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -24,6 +25,18 @@ Where = Mapping[str, Any]
 # A Parquet file ends with its footer, the footer's length in four bytes, and four letters.
 _TAIL = 8
 _AGAIN = "delete the run and run its command again"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is wanted of the Parquet file of table `name`; its `rows` and its `footer` are checked where they are known."""
+
+    path: Place
+    name: str
+    columns: Sequence[str] | None = None
+    where: Where | None = None
+    rows: int | None = None
+    footer: str | None = None
 
 
 class Run(Asking):
@@ -63,7 +76,7 @@ class Run(Asking):
         Raises:
             StoreError: the run is not finished, has no such table, or its file is damaged or foreign.
         """
-        return read_table(*self._asked(name, columns, where))
+        return read_table(self._asked(name, columns, where))
 
     def pieces(self, name: str, columns: Sequence[str] | None = None, where: Where | None = None) -> Iterator[pa.Table]:
         """The rows of `table` some at a time, for sums over lists: what is worked on stays in the processor's cache.
@@ -71,9 +84,9 @@ class Run(Asking):
         Raises:
             StoreError: as `table`.
         """
-        return read_pieces(*self._asked(name, columns, where))
+        return read_pieces(self._asked(name, columns, where))
 
-    def _asked(self, name: str, columns: Sequence[str] | None, where: Where | None) -> tuple:
+    def _asked(self, name: str, columns: Sequence[str] | None, where: Where | None) -> Asked:
         if name not in TABLES:
             raise UnknownNameError("table", name, TABLES)
         if self.header.status != "finished":
@@ -81,7 +94,7 @@ class Run(Asking):
         if not self.has(name):
             raise StoreError(f"run {self.run_id!r} has no table {name!r}: it holds {', '.join(sorted(self.header.tables))}.")
         file = f"{name}.parquet"
-        return self.folder / file, name, columns, where, self.header.tables[name], self.header.footers.get(file)
+        return Asked(self.folder / file, name, columns, where, self.header.tables[name], self.header.footers.get(file))
 
     def frame(self, name: str, columns: Sequence[str] | None = None, where: Where | None = None) -> pd.DataFrame:
         """`table` as pandas, names as plain strings."""
@@ -90,39 +103,25 @@ class Run(Asking):
         return table.cast(pa.schema(plain)).to_pandas()
 
 
-def read_table(
-    path: Place,
-    name: str,
-    columns: Sequence[str] | None,
-    where: Where | None,
-    rows: int | None = None,
-    footer: str | None = None,
-) -> pa.Table:
-    """Reads one Parquet file as table `name` of the schema.
+def read_table(asked: Asked) -> pa.Table:
+    """Reads what is asked of one Parquet file.
 
     Raises:
-        StoreError: the file is missing, truncated, of another schema, or has another number of rows than `rows` or another
-            footer than `footer`.
+        StoreError: the file is missing, truncated, of another schema, or has another number of rows or
+            another footer than is known.
     """
-    with _matching(path, name, columns, where, rows, footer) as (groups, read):
+    with _matching(asked) as (groups, read):
         return read(groups)
 
 
-def read_pieces(
-    path: Place,
-    name: str,
-    columns: Sequence[str] | None,
-    where: Where | None,
-    rows: int | None = None,
-    footer: str | None = None,
-) -> Iterator[pa.Table]:
+def read_pieces(asked: Asked) -> Iterator[pa.Table]:
     """The rows of `read_table`, a row group at a time; all at once from an object store, which is asked as seldom as can be.
 
     Raises:
         StoreError: as `read_table`.
     """
-    with _matching(path, name, columns, where, rows, footer) as (groups, read):
-        step = 1 if isinstance(path, Path) else max(len(groups), 1)
+    with _matching(asked) as (groups, read):
+        step = 1 if isinstance(asked.path, Path) else max(len(groups), 1)
         for start in range(0, len(groups), step):
             yield read(groups[start : start + step])
 
@@ -152,16 +151,16 @@ def read_parts(path: Place, name: str, footer: str | None) -> Iterator[pa.Table]
 
 
 @contextmanager
-def _matching(
-    path: Place, name: str, columns: Sequence[str] | None, where: Where | None, rows: int | None, footer: str | None
-) -> Iterator[tuple[list[int], Callable[[list[int]], pa.Table]]]:
+def _matching(asked: Asked) -> Iterator[tuple[list[int], Callable[[list[int]], pa.Table]]]:
     """The row groups that may hold a row which is asked for, and what reads those rows of some of them."""
-    wanted = {column: _listed(value) for column, value in (where or {}).items()}
-    with _opened(path, name, footer) as file:
+    wanted = {column: _listed(value) for column, value in (asked.where or {}).items()}
+    with _opened(asked.path, asked.name, asked.footer) as file:
         found = file.metadata.num_rows
-        if rows is not None and found != rows:
-            raise StoreError(f"{path.parent.name}/{path.name} holds {found} rows, its header says {rows}: {_AGAIN}.")
-        chosen = list(columns) if columns else TABLES[name].names
+        if asked.rows not in (None, found):
+            raise StoreError(
+                f"{asked.path.parent.name}/{asked.path.name} holds {found} rows, its header says {asked.rows}: {_AGAIN}."
+            )
+        chosen = list(asked.columns) if asked.columns else TABLES[asked.name].names
 
         def read(groups: list[int]) -> pa.Table:
             table = file.read_row_groups(groups, columns=[*dict.fromkeys([*chosen, *wanted])])
@@ -171,7 +170,7 @@ def _matching(
             return (table.filter(reduce(pc.and_, masks)) if masks else table).select(chosen)
 
         # Bounds that no checksum vouches for rule nothing out; where they are damaged, pyarrow ends the process over them.
-        yield _row_groups(file, wanted if footer is not None else {}), read
+        yield _row_groups(file, wanted if asked.footer is not None else {}), read
 
 
 @contextmanager

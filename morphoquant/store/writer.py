@@ -20,7 +20,7 @@ from morphoquant.store.atomic import drop, sweep
 from morphoquant.store.header import HEADER_FILE, RunHeader
 from morphoquant.store.hold import Hold, confirm, locked
 from morphoquant.store.place import Place
-from morphoquant.store.run import read_table
+from morphoquant.store.run import Asked, read_table
 from morphoquant.store.shards import SHARDS, Shards
 from morphoquant.store.table_file import write_table
 
@@ -110,7 +110,7 @@ class RunWriter:
         paths = [f"{SHARDS}/{first:08d}/{name}.parquet" for first, _ in self.header.shards]
         footers = self.header.footers
         there = [path for path in paths if path in footers or (self.folder / path).exists()]
-        return [read_table(self.folder / path, name, None, where, footer=footers.get(path)) for path in there]
+        return [read_table(Asked(self.folder / path, name, where=where, footer=footers.get(path))) for path in there]
 
     def aside(self, kind: str) -> Aside:
         """What is set aside on the way to shards, by its kind; it goes with them."""
