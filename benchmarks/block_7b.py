@@ -26,16 +26,7 @@ def thinker(blocks: int, hidden: int, intermediate: int, dtype: torch.dtype) -> 
         intermediate: 18944 in the 7B model.
         dtype: of weights and activations.
     """
-    size = hidden // _HEADS
-    text = {
-        "vocab_size": VOCABULARY,
-        "hidden_size": hidden,
-        "intermediate_size": intermediate,
-        "num_hidden_layers": blocks,
-        "num_attention_heads": _HEADS,
-        "num_key_value_heads": _KEY_HEADS,
-        "rope_parameters": {"rope_type": "default", "mrope_section": _sections(size), "rope_theta": 1e6},
-    }
+    text = text_config(VOCABULARY, hidden, intermediate, blocks, (_HEADS, _KEY_HEADS))
     tower = {"depth": 1, "num_heads": 2, "hidden_size": 32, "out_hidden_size": hidden, "intermediate_size": 48}
     audio = {"d_model": 32, "encoder_layers": 1, "encoder_attention_heads": 2, "encoder_ffn_dim": 48, "output_dim": hidden}
     config = Qwen2_5OmniThinkerConfig(
@@ -61,9 +52,27 @@ def batch(tokens: int, sequences: int) -> dict[str, Tensor]:
     return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
 
 
-def _sections(head: int) -> list[int]:
-    """How a head's rotary pairs are shared out among time, height and width: 16, 24 and 24 of 64 in the 7B model."""
-    pairs = head // 2
+def text_config(vocabulary: int, hidden: int, intermediate: int, blocks: int, heads: tuple[int, int]) -> dict:
+    """A Qwen2.5 language model's config, for the models that give positions in time, height and width.
+
+    Args:
+        vocabulary: tokens.
+        hidden: width of the residual stream.
+        intermediate: width of the MLP.
+        blocks: decoder blocks.
+        heads: of queries, of keys and values; a head's rotary pairs are shared out among time, height and width: 16, 24 and 24
+            of 64 in the 7B model.
+    """
+    pairs = hidden // heads[0] // 2
     time = pairs // 4
     height = (pairs - time) // 2
-    return [time, height, pairs - time - height]
+    sections = [time, height, pairs - time - height]
+    return {
+        "vocab_size": vocabulary,
+        "hidden_size": hidden,
+        "intermediate_size": intermediate,
+        "num_hidden_layers": blocks,
+        "num_attention_heads": heads[0],
+        "num_key_value_heads": heads[1],
+        "rope_parameters": {"rope_type": "default", "mrope_section": sections, "rope_theta": 1e6},
+    }

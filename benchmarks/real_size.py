@@ -11,6 +11,7 @@ second. `memory_7b.py` measures what some of its blocks take.
 import sys
 
 import torch
+from block_7b import text_config
 from torch import nn
 from transformers import (
     Qwen2_5_VLConfig,
@@ -42,7 +43,7 @@ def omni_7b() -> nn.Module:
     """The thinker of Qwen2.5-Omni-7B."""
     vision = dict(depth=32, hidden_size=1280, intermediate_size=3420, num_heads=16, out_hidden_size=3584)
     audio = dict(d_model=1280, encoder_layers=32, encoder_attention_heads=20, encoder_ffn_dim=5120, output_dim=3584)
-    text = _text(3584, 18944, 28, 28, 4)
+    text = text_config(VOCABULARY, 3584, 18944, 28, (28, 4))
     config = Qwen2_5OmniThinkerConfig(text_config=text, vision_config=vision, audio_config=audio)
     return Qwen2_5OmniThinkerForConditionalGeneration(config)
 
@@ -50,21 +51,8 @@ def omni_7b() -> nn.Module:
 def vl_72b() -> nn.Module:
     """Qwen2.5-VL-72B."""
     vision = dict(depth=32, hidden_size=1280, intermediate_size=3456, num_heads=16, out_hidden_size=8192)
-    return Qwen2_5_VLForConditionalGeneration(Qwen2_5_VLConfig(text_config=_text(8192, 29568, 80, 64, 8), vision_config=vision))
-
-
-def _text(hidden: int, intermediate: int, layers: int, heads: int, key_heads: int) -> dict:
-    pairs = hidden // heads // 2
-    sections = [pairs // 4, (pairs - pairs // 4) // 2, (pairs - pairs // 4) // 2]
-    return dict(
-        vocab_size=VOCABULARY,
-        hidden_size=hidden,
-        intermediate_size=intermediate,
-        num_hidden_layers=layers,
-        num_attention_heads=heads,
-        num_key_value_heads=key_heads,
-        rope_parameters={"rope_type": "default", "mrope_section": sections, "rope_theta": 1e6},
-    )
+    text = text_config(VOCABULARY, 8192, 29568, 80, (64, 8))
+    return Qwen2_5_VLForConditionalGeneration(Qwen2_5_VLConfig(text_config=text, vision_config=vision))
 
 
 def main() -> None:

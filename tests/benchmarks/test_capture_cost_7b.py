@@ -31,7 +31,8 @@ def test_sequences_hold_all_modalities_and_the_real_model_its_own_sections(monke
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     import block_7b
 
-    assert block_7b._sections(3584 // 28) == [16, 24, 24]
+    rope = block_7b.text_config(8, 3584, 18944, 1, (28, 4))["rope_parameters"]
+    assert rope["mrope_section"] == [16, 24, 24]
     ids = block_7b.batch(1024, 2)["input_ids"]
     assert ids.shape == (2, 512)
     media = (block_7b._IMAGE, block_7b._AUDIO, block_7b._VIDEO)
