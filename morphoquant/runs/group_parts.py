@@ -27,13 +27,15 @@ class Found:
         grids: the grids table, a part a group that has a static grid.
         cost: of all groups.
         seconds: that the fits took.
-        densities: shares of the token sample that bypass, of the groups that have one.
+        bypassed: input values of a token that bypass on the mean over the token sample, of the groups with a correction.
+        values: all input values of a token, of those groups.
     """
 
     grids: list[pa.Table] = field(default_factory=list)
     cost: Cost = field(default_factory=Cost)
     seconds: float = 0.0
-    densities: list[float] = field(default_factory=list)
+    bypassed: float = 0.0
+    values: int = 0
 
     @classmethod
     def of(cls, fits: Mapping[str, GroupFit]) -> "Found":
@@ -47,7 +49,9 @@ class Found:
         for row in fits.to_pylist():
             self.cost += Cost(*(row[name] for name in _COSTS))
             self.seconds += row["seconds"]
-            self.densities += [] if row["bypass_density"] is None else [row["bypass_density"]]
+            if row["bypass_density"] is not None:
+                self.bypassed += row["bypass_density"] * row["channels"]
+                self.values += row["channels"]
         self.grids += grids
 
 
@@ -126,7 +130,8 @@ class GroupParts:
 
 def _fits_table(fits: Mapping[str, GroupFit]) -> pa.Table:
     rows = [
-        {"group": group, **asdict(cost_of(fit)), "bypass_density": fit.bypass_density, "seconds": fit.seconds}
+        {"group": group, "channels": next(iter(fit.weights.values())).shape[1], **asdict(cost_of(fit))}
+        | {"bypass_density": fit.bypass_density, "seconds": fit.seconds}
         for group, fit in fits.items()
     ]
     return pa.Table.from_pylist(rows, schema=TABLES["fits"])

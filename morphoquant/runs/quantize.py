@@ -194,10 +194,10 @@ def _final(capture: Run, inputs: CalibrationInputs, writer: RunWriter, grids: li
 
 
 def _summary(capture: Run, found: Found, unseen: list[str], fit_seconds: float, measure_seconds: float) -> dict[str, Any]:
-    cost, densities = found.cost, found.densities
+    cost = found.cost
     return {
         "model": capture.header.summary.get("model"),
-        "bypass_density_of_fit": sum(densities) / len(densities) if densities else None,
+        "bypass_density_of_fit": found.bypassed / found.values if found.values else None,
         "unseen": unseen,  # linears of experts that stay in full precision
         "fit_seconds": round(fit_seconds, 1),
         "cost": {

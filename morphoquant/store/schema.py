@@ -143,6 +143,7 @@ GRID_USE = pa.schema(
 FITS = pa.schema(
     [
         _GROUP,
+        _column("channels", pa.int32(), "channels", "width of the input"),
         _column("macs", pa.float64(), "1/token", "multiply-accumulates of the quantised product"),
         _column("extra_macs", pa.float64(), "1/token", "those beside it in higher precision"),
         _column("extra_bytes", pa.float64(), "byte", "what must be stored beyond the weights"),

@@ -8,10 +8,12 @@ from fixtures.tiny_omni import CONTROL, tiny_batches, tiny_model
 
 import morphoquant
 from morphoquant.core.errors import BatchError, ModelError, SpecError
+from morphoquant.methods.base import GroupFit
 from morphoquant.methods.options import make_method
 from morphoquant.quant.linear import quantized
 from morphoquant.runs import quantize as quantizing
 from morphoquant.runs.fitting import fit
+from morphoquant.runs.group_parts import Found
 from morphoquant.runs.identity import model_identity
 from morphoquant.runs.inputs import CalibrationInputs
 from morphoquant.runs.scope import parts_of
@@ -230,3 +232,10 @@ def test_combined_methods_run_like_any_other(model, setting):
         assert store.open(run.run_id).plan.fields["quarot.seed" if "quarot" in name else "smoothquant.alpha"] is not None
         assert make_method(run.plan.method, run.plan.fields).options() == run.plan.fields
         assert np.isfinite(run.frame("errors")["error_sq"]).all()
+
+
+def test_the_bypass_density_of_a_fit_is_a_share_of_values_and_not_of_groups():
+    widths = {"wide": (30, 0.0), "narrow": (10, 0.4), "without a correction": (100, None)}
+    fits = {n: GroupFit(n, {n: torch.zeros(2, k)}, bypass_density=density) for n, (k, density) in widths.items()}
+    found = Found.of(fits)
+    assert (found.bypassed, found.values) == (pytest.approx(4.0), 40)
