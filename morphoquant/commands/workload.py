@@ -97,18 +97,13 @@ def fits_for_forwards(args, loaded: LoadedModel, pairs: Sequence[tuple]) -> Iter
     """Where fits are kept that the whole model runs with: in memory, or where the words bound it in files.
 
     Raises:
-        ModelError: the model cannot run with them yet.
+        ModelError: the model is larger than its device.
     """
-    if pairs and loaded.identity.get("dtype", DTYPES[0]) != DTYPES[0]:
-        raise ModelError("a quantised model is not run in bfloat16 yet, only captured and measured: give --dtype float32.")
     if budget(args) is None:
         yield Held()
         return
-    if pairs and is_offloaded(loaded.model):
-        if device_of(loaded.model).type != "cpu":
-            raise ModelError("a quantised model that is larger than its device is not run yet: give --device cpu.")
-        if any(not spec.quantises_weights for _, spec in pairs):
-            raise ModelError("weights of 16 bits are held in memory while a model runs: leave them out, or raise --memory.")
+    if pairs and is_offloaded(loaded.model) and device_of(loaded.model).type != "cpu":
+        raise ModelError("a quantised model that is larger than its device is not run yet: give --device cpu.")
     with scratch(local_folder(args.cache)) as folder:
         yield Held(folder=folder)
 

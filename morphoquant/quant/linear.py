@@ -6,8 +6,9 @@ A fit may treat the rows of some modalities as other fits say. Which rows these 
 tells it before each forward (`hooks/row_labels.py`).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Protocol
 
 from torch import Tensor, nn
@@ -19,8 +20,8 @@ from morphoquant.quant.by_modality import split_rows
 from morphoquant.quant.bypass import Bypass
 from morphoquant.quant.experts import take_apart
 from morphoquant.quant.low_rank import LowRank
-from morphoquant.quant.residence import is_stand_in, resident
-from morphoquant.quant.transform import Transform
+from morphoquant.quant.residence import HALF, is_offloaded, is_stand_in, resident, stand_in, weight_of, widened
+from morphoquant.quant.transform import Transform, working_type
 
 
 class Fit(Protocol):
@@ -54,11 +55,13 @@ class Fit(Protocol):
 class QuantizedLinear(nn.Linear):
     """A linear layer that simulates quantised arithmetic in floating point.
 
-    It stays an nn.Linear, so that models that look at `weight.dtype` and hooks that look for linears see what they expect.
+    It stays an nn.Linear, so that models that look at `weight.dtype` and hooks that look for linears see what they expect. In a
+    model of half precision it calculates in float32, as methods are fitted and their errors measured, and rounds its output.
 
     Args:
         linear: the layer it stands for; its bias is shared, with the transform's constant added to it.
-        weight: quantised weight in the transformed basis [out, in].
+        weight: quantised weight in the transformed basis [out, in]; what stands in for the layer's own (`residence.stand_in`) is
+            read from the layer, at each forward where that is offloaded.
         activation: quantiser of the input, None for full precision.
         correction: sparse correction, None for none.
         transform: change of basis, `Identity()` for none.
@@ -80,8 +83,9 @@ class QuantizedLinear(nn.Linear):
         by_modality: Mapping[Modality, "QuantizedLinear"] | None = None,
     ):
         super().__init__(linear.in_features, linear.out_features, bias=False, device="meta")
-        device = linear.weight.device
-        self.weight = nn.Parameter(weight.to(device=device, dtype=linear.weight.dtype), requires_grad=False)
+        device, self.kind = linear.weight.device, linear.weight.dtype
+        self._used, shown = _weight(linear, weight)
+        self.weight = nn.Parameter(shown, requires_grad=False)
         self.bias = _bias(linear, transform)
         self.activation = None if activation is None else activation.to(device)
         self.correction = None if correction is None else correction.to(device)
@@ -96,16 +100,16 @@ class QuantizedLinear(nn.Linear):
         if not self.by_modality:
             return self._one(x)
         rows = x.reshape(-1, x.shape[-1])
-        out = rows.new_empty(len(rows), self.out_features)
+        out = rows.new_empty(len(rows), self.out_features, dtype=self.kind)
         for modality, places in split_rows(self._labels(len(rows)), self.by_modality):
             layer = self if modality is None else self.by_modality[modality]
             out[places] = layer._one(rows[places])
         return out.reshape(*x.shape[:-1], self.out_features)
 
     def _one(self, x: Tensor) -> Tensor:
-        x = self.transform.input(x)
-        y = nn.functional.linear(self._rounded(x), self.weight, self.bias)
-        return y if self.branch is None else y + self.branch.output(x)
+        x = self.transform.input(widened(x))
+        y = nn.functional.linear(self._rounded(x), self._used(), None if self.bias is None else widened(self.bias))
+        return (y if self.branch is None else y + self.branch.output(x)).to(self.kind)
 
     def _rounded(self, x: Tensor) -> Tensor:
         if self.activation is None:
@@ -124,12 +128,21 @@ class QuantizedLinear(nn.Linear):
         return slots
 
 
+def _weight(linear: nn.Linear, weight: Tensor) -> tuple[Callable[[], Tensor], Tensor]:
+    """What gives the weight to calculate with, and the one that a model sees, of its own type."""
+    own = linear.weight.detach()
+    if is_stand_in(weight):
+        return partial(weight_of, linear), stand_in(own) if is_offloaded(getattr(linear, "fused", linear)) else own
+    held = weight.to(own.device, weight.dtype if own.dtype in HALF else own.dtype)
+    return partial(widened, held), held if held.dtype == own.dtype else stand_in(own)
+
+
 def _bias(linear: nn.Linear, transform: Transform) -> nn.Parameter | None:
     offset = transform.offset(linear.weight.detach())
     if offset is None:
         return linear.bias
     total = offset if linear.bias is None else linear.bias.detach().to(offset.dtype) + offset
-    return nn.Parameter(total.to(linear.weight.dtype), requires_grad=False)
+    return nn.Parameter(total.to(working_type(linear.weight)), requires_grad=False)
 
 
 @contextmanager
@@ -172,8 +185,7 @@ def quantized(
 
 
 def _layer(linear: nn.Linear, name: str, fit: Fit, weights: bool, activations: bool) -> QuantizedLinear:
-    used = fit.weights[name] if weights else fit.transform.weight(linear.weight.detach())
-    used = linear.weight.detach() if is_stand_in(used) else used
+    used = fit.weights[name] if weights else fit.transform.weight(widened(linear.weight.detach()))
     branch = fit.branches.get(name) if weights else None
     inputs = (fit.activation, fit.correction) if activations else (None, None)
     parts = {modality: _layer(linear, name, part, weights, activations) for modality, part in fit.by_modality.items()}

@@ -6,6 +6,7 @@ that whoever reads a weight, there or elsewhere, asks for it here.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,8 +16,8 @@ HALF = (torch.bfloat16, torch.float16)
 
 
 def is_offloaded(model: nn.Module) -> bool:
-    """Whether some of a model's weights are read for each forward."""
-    return any(_offloads(module) for module in model.modules())
+    """Whether some of a model's weights are read for each forward; also while they are resident."""
+    return any(_hook(module, "weights_map") is not None for module in model.modules())
 
 
 def device_of(model: nn.Module) -> torch.device:
@@ -24,7 +25,7 @@ def device_of(model: nn.Module) -> torch.device:
     held = next((one.device for one in model.parameters() if not one.is_meta), None)
     if held is not None:
         return held
-    found = (getattr(getattr(one, "_hf_hook", None), "execution_device", None) for one in model.modules())
+    found = (_hook(one, "execution_device") for one in model.modules())
     device = next((one for one in found if one is not None), "meta")
     return torch.device("cuda", device) if isinstance(device, int) else torch.device(device)
 
@@ -60,7 +61,11 @@ def widened(x: Tensor) -> Tensor:
 
 
 def _offloads(module: nn.Module) -> bool:
-    return bool(getattr(getattr(module, "_hf_hook", None), "offload", False))
+    return bool(_hook(module, "offload"))
+
+
+def _hook(module: nn.Module, attribute: str) -> Any:
+    return getattr(getattr(module, "_hf_hook", None), attribute, None)
 
 
 def stand_in(weight: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from morphoquant.quant.bypass import Bypass
 from morphoquant.quant.channelwise import Scale, Shift
 from morphoquant.quant.linear import QuantizedLinear, quantized
 from morphoquant.quant.low_rank import LowRank
+from morphoquant.quant.residence import stand_in
 from morphoquant.quant.transform import Identity
 from morphoquant.quant.weight import quantize_weight
 
@@ -126,10 +127,20 @@ def test_the_constant_of_a_shift_is_carried_as_bias(model):
         torch.testing.assert_close(model[2](rows[:, :8]), bare(rows[:, :8]))
 
 
-def test_half_precision_models_stay_in_half_precision(model):
+def test_half_precision_models_stay_so_and_quantised_layers_round_their_output_alone(model):
+    """Levels of 8 bits, rounded to bfloat16 as the input or the weight, would be others."""
+    exact, rows = nn.Linear(16, 8), x().bfloat16()
     model.bfloat16()
-    with quantized(model, {"0": FitOf({"0": model[0].weight.detach()}, activation=TokenQuantizer(4))}):
-        assert model(x().bfloat16()).dtype == torch.bfloat16
+    exact.load_state_dict(model[0].float().state_dict())
+    model[0].bfloat16()
+    weight = quantize_weight(exact.weight.detach(), 8)
+    parts = {"activation": TokenQuantizer(8), "transform": Scale(torch.linspace(0.5, 2, 16, dtype=torch.float64))}
+    with quantized(model, {"0": FitOf({"0": weight}, **parts)}):
+        assert model[0].weight.dtype == torch.bfloat16 == model(rows).dtype
+        wanted = QuantizedLinear(exact, weight, parts["activation"], None, parts["transform"])(rows.float())
+        assert torch.equal(model[0](rows), wanted.bfloat16()) and torch.equal(model[0](rows.float()), wanted.bfloat16())
+    with quantized(model, {"0": FitOf({"0": stand_in(model[0].weight.detach())}, activation=TokenQuantizer(8))}):
+        assert torch.equal(model[0](rows), exact(TokenQuantizer(8).quantize(rows.float())).bfloat16())
 
 
 def test_a_low_rank_branch_takes_the_input_before_it_is_rounded(model):

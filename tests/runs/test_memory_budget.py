@@ -1,5 +1,7 @@
 """A memory budget changes where weights, statistics and fits are, and no number."""
 
+import json
+
 import numpy as np
 import psutil
 import pytest
@@ -16,6 +18,7 @@ from morphoquant.core.modality import Modality
 from morphoquant.data.sample import Part, Sample, fingerprint
 from morphoquant.hooks.collector import GATHERED, Collector
 from morphoquant.models.load import load
+from morphoquant.quant.linear import QuantizedLinear
 from morphoquant.quant.residence import device_of, is_offloaded, is_stand_in, resident, weight_of
 from morphoquant.runs import capture as capturing
 from morphoquant.runs import inputs
@@ -23,7 +26,6 @@ from morphoquant.runs import quantize as quantizing
 from morphoquant.runs.budget import room
 from morphoquant.runs.capture_in_passes import Bounded
 from morphoquant.runs.fitting import Held, fit
-from morphoquant.runs.gradients import measure_gradients
 from morphoquant.runs.inputs import CalibrationInputs
 from morphoquant.runs.preflight import Data, preflight
 from morphoquant.runs.quantised_model import quantised_model
@@ -154,14 +156,17 @@ def test_a_stopped_run_goes_on_with_the_groups_that_lack(whole, apart, run, cach
 
 
 def test_a_model_runs_with_weights_and_fits_on_the_disk_as_it_does_in_memory(whole, apart, run, tmp_path):
-    methods, scope = pairs("rtn@w4a4", "smoothquant@w4a8"), parts_of(["language", "vision"])
+    methods, scope = pairs("rtn@w4a4", "smoothquant@w4a8", "rtn@w16a8"), parts_of(["language", "vision"])
     batch = next(iter(samples(whole, 2, 5)[1:]))
     wanted = fit(methods, CalibrationInputs(run, whole.model, scope))
     found = fit(methods, CalibrationInputs(run, apart.model, scope), held=Held(folder=tmp_path))
-    assert len(list(tmp_path.iterdir())) == len({id(w) for fits in wanted for one in fits.values() for w in one.weights.values()})
+    in_files = {id(w) for fits in wanted[:2] for one in fits.values() for w in one.weights.values()}
+    assert len(list(tmp_path.iterdir())) == len(in_files)
     for one, other in zip(wanted, found, strict=True):
         with torch.no_grad(), quantised_model(whole.model, one), quantised_model(apart.model, other):
             assert torch.equal(whole.model(**batch).logits, apart.model(**batch).logits)
+            layers = [one for one in apart.model.modules() if isinstance(one, QuantizedLinear)]
+            assert {is_stand_in(layer.weight) for layer in layers} == {other is found[2]}
     assert all(one.is_meta for one in apart.model.parameters())
 
 
@@ -192,8 +197,6 @@ def test_half_precision_is_named_in_the_plan_and_measured_in_float32(tmp_path):
 def test_what_cannot_be_done_is_said_and_what_can_be_needs_no_more(apart, tmp_path):
     with pytest.raises(ModelError, match="give at least"):
         room(1000, apart.model)
-    with pytest.raises(ModelError, match="gradients"):
-        measure_gradients(apart, samples(apart, 1, 0).samples)
     data = Data("test", 5, apart.modalities, 50)
     needs = [preflight(apart.model, (), data, tmp_path, keep_rows=8, memory=10**6, budget=most) for most in (None, 10**5)]
     assert needs[0].needed > 10**6 > needs[1].needed == 10**5 and [len(one.problems) for one in needs] == [1, 0]
@@ -215,8 +218,12 @@ def test_the_verbs_take_a_budget_and_find_the_runs_of_those_without(folder, tmp_
     for size, said in (("1kB", "give at least"), ("much", "expected a number with its unit")):
         assert main(["capture", *words, "--seed", "1", "--memory", size]) == 2
         assert said in capsys.readouterr().err.strip().splitlines()[-1]
-    assert main(["evaluate", *words, *asked, "--dtype", "bfloat16"]) == 2
-    assert "bfloat16" in capsys.readouterr().err.strip().splitlines()[-1]
+    half = ["--dtype", "bfloat16", "--json"]
+    answers = []
+    for more in ([], ["--memory", "100GB"]):
+        assert main(["evaluate", *words, *asked, *half, *more, "--cache", str(tmp_path / f"half{len(more)}")]) == 0
+        answers.append(json.loads(capsys.readouterr().out))
+    assert answers[0] == answers[1]
 
 
 def test_rows_that_wait_are_reckoned_as_what_counting_them_will_take():
