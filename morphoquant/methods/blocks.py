@@ -19,6 +19,11 @@ from morphoquant.quant.linear import quantized
 _MEMORIES = ("past_key_values", "past_key_value")
 
 
+def without_memories(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of a block, none of which carries what earlier tokens left behind."""
+    return {name: None if name in _MEMORIES else value for name, value in kwargs.items()}
+
+
 @dataclass(frozen=True, eq=False)
 class BlockCall:
     """One run of a block on one sequence.
@@ -43,7 +48,7 @@ class BlockCall:
 
     def run(self, module: nn.Module, hidden: Tensor) -> Tensor:
         """What `module` makes of `hidden` with the arguments of this call; same shape."""
-        kwargs = {name: None if name in _MEMORIES else value for name, value in self.kwargs.items()}
+        kwargs = without_memories(self.kwargs)
         if self.named is None:
             output = module(hidden, *self.args, **kwargs)
         else:

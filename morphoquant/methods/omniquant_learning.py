@@ -20,6 +20,7 @@ from morphoquant.methods.weight_clip import clamped
 from morphoquant.methods.weights import fit_weights
 from morphoquant.quant.activation import ActivationQuantizer
 from morphoquant.quant.channelwise import Scale, Shift
+from morphoquant.quant.forwards import forward_as
 from morphoquant.quant.transform import Transform, composed
 
 # Where clips begin: the sigmoid of it is 0.982.
@@ -172,8 +173,7 @@ def learning(block: BlockInputs, learned: Mapping[str, Learned]) -> Iterator[nn.
             stack.callback(one.forget)
             for layer in one.weights:
                 linear = block.model.get_submodule(layer)
-                stack.callback(_restore, linear, vars(linear).get("forward"))
-                linear.forward = partial(_forward, one, layer, linear.bias)
+                stack.enter_context(forward_as(linear, partial(_forward, one, layer, linear.bias)))
         yield block.module
 
 
@@ -186,10 +186,3 @@ def block_loss(call: BlockCall, module: nn.Module) -> Tensor:
 def _forward(learned: Learned, layer: str, bias: Tensor | None, x: Tensor) -> Tensor:
     y = learned.output(layer, x).to(x.dtype)
     return y if bias is None else y + bias
-
-
-def _restore(linear: nn.Linear, forward) -> None:
-    if forward is None:
-        del linear.forward
-    else:
-        linear.forward = forward

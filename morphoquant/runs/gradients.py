@@ -9,16 +9,16 @@ Source: MBQ (arXiv 2412.19509) and its published code, which takes o_proj and do
 predict its tokens, so that an answer of one token has one.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from statistics import median
 
 import torch
 from torch import Tensor, nn
 
-from morphoquant.core.errors import BatchError, ModelError
-from morphoquant.core.layers import Component, block_of, role_of
+from morphoquant.core.errors import BatchError
+from morphoquant.core.layers import Component, block_of, block_path, role_of
 from morphoquant.core.modality import Modality
 from morphoquant.core.progress import Progress, silent, track
 from morphoquant.data.sample import Sample
@@ -27,8 +27,10 @@ from morphoquant.hooks.modality_hooks import ModalityHooks
 from morphoquant.methods.modalities import OWN
 from morphoquant.models.load import LoadedModel
 from morphoquant.quant.by_modality import rows_of
-from morphoquant.quant.residence import device_of, is_offloaded
+from morphoquant.quant.residence import device_of
 from morphoquant.runs.answers import check_taken
+from morphoquant.runs.keeping import has_forward
+from morphoquant.runs.recomputed import recomputed
 
 # Last linears of attention and of the gated product, by the names that model families give them.
 ROLES = frozenset({"o_proj", "out_proj", "wo", "down_proj", "w2", "fc2"})
@@ -103,6 +105,8 @@ class _Watched:
 def measure_gradients(loaded: LoadedModel, samples: Sequence[Sample], progress: Progress = silent) -> Gradients:
     """Runs each sample that has an answer forward and backward, one at a time.
 
+    Memory holds the inputs of all blocks, and of one block at a time, or the head, what backward needs.
+
     Args:
         loaded: a model with a language head. Its parameters get no gradients.
         samples: those without an answer are passed over.
@@ -110,29 +114,19 @@ def measure_gradients(loaded: LoadedModel, samples: Sequence[Sample], progress: 
 
     Raises:
         BatchError: no sample has an answer, or the model does not take a sample's media.
-        ModelError: its weights are read from the disk as they are needed.
     """
-    if is_offloaded(loaded.model):
-        raise ModelError(
-            "gradients cannot be measured yet on a model whose weights are read from the disk as they are needed: "
-            "raise --memory, or choose methods that need none."
-        )
     asked = [sample for sample in samples if sample.answer is not None]
     if not asked:
         raise BatchError("no sample has an answer: gradients are those of the answers' loss, give samples with answers.")
     model, parts = loaded.model, components(loaded.model)
-    names = frozenset(
-        name
-        for name, part in parts.items()
-        if part is Component.LANGUAGE and role_of(name) in ROLES and block_of(name) is not None
-    )
+    inside = [name for name, part in parts.items() if part is Component.LANGUAGE and block_of(name) is not None]
+    names = frozenset(name for name in inside if role_of(name) in ROLES)
+    blocks = [name for name in {block_path(one): None for one in inside} if name and has_forward(model.get_submodule(name))]
     sums: dict[str, dict[Modality | None, list[float]]] = {name: {} for name in names}
     with ExitStack() as stack:
         watched = _Watched(names)
         stack.enter_context(ModalityHooks(model, watched, loaded.control))
-        for parameter in model.parameters():
-            stack.callback(parameter.requires_grad_, parameter.requires_grad)
-            parameter.requires_grad_(False)
+        stack.enter_context(_frozen(model))
         # The embeddings' output is where gradients begin, so that no parameter needs any.
         embeddings = model.get_input_embeddings()
         # The clone is no leaf: models write media into it.
@@ -140,6 +134,7 @@ def measure_gradients(loaded: LoadedModel, samples: Sequence[Sample], progress: 
         stack.callback(begin.remove)
         for name in names:
             stack.callback(model.get_submodule(name).register_forward_hook(watched.after(name)).remove)
+        stack.enter_context(recomputed(model, blocks))
         for sample in track(asked, "measuring gradients", len(asked), progress):
             check_taken(loaded, sample)
             answer = _backward(loaded, sample)
@@ -150,6 +145,20 @@ def measure_gradients(loaded: LoadedModel, samples: Sequence[Sample], progress: 
                         sums[name].setdefault(modality, []).append(float(size[rows].mean()))
             watched.sizes.clear()
     return Gradients({name: {m: sum(v) / len(v) for m, v in found.items()} for name, found in sums.items() if found}, len(asked))
+
+
+@contextmanager
+def _frozen(model: nn.Module) -> Iterator[None]:
+    """No parameter learns inside the `with`. They go by name: those of offloaded models are others after each forward, and no
+    longer tied."""
+    learns = {name: parameter.requires_grad for name, parameter in model.named_parameters(remove_duplicate=False)}
+    for parameter in model.parameters():
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for name, parameter in model.named_parameters(remove_duplicate=False):
+            parameter.requires_grad_(learns[name])
 
 
 def _backward(loaded: LoadedModel, sample: Sample) -> Tensor:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from morphoquant.core.layers import Component, block_path
 from morphoquant.hooks.components import components
+from morphoquant.quant.forwards import forward_as
 from morphoquant.runs.identity import tensor_bytes
 
 LIMIT = 4 * 1024**3  # bytes
@@ -59,7 +60,6 @@ class Kept:
             yield
 
     def _wrap(self, stack: ExitStack, name: str, module: nn.Module, learning: bool) -> None:
-        before = vars(module).get("forward", _ABSENT)
         original = module.forward
 
         @functools.wraps(original)
@@ -78,8 +78,7 @@ class Kept:
                 self.bytes += size
             return output
 
-        module.forward = replaying
-        stack.callback(_restore, module, before)
+        stack.enter_context(forward_as(module, replaying))
 
 
 def unchanged_parts(model: nn.Module, scope: Collection[Component]) -> list[str]:
@@ -158,10 +157,3 @@ def _bytes(value: Any) -> int | None:
         sizes = [_bytes(one) for one in value]
         return None if None in sizes else sum(sizes)
     return 0 if isinstance(value, _PLAIN) else None
-
-
-def _restore(module: nn.Module, before: Any) -> None:
-    if before is _ABSENT:
-        del module.forward
-    else:
-        module.forward = before

@@ -1,18 +1,25 @@
 """Gradient ratios against autograd by hand."""
 
+from collections import Counter
+from contextlib import nullcontext
 from dataclasses import replace
+from weakref import WeakSet
 
+import numpy as np
 import pytest
 import torch
+from fixtures.saved_models import save_llava
 from fixtures.small_loaded import small_items, small_loaded
 
 from morphoquant.core.errors import BatchError, ModelError
-from morphoquant.core.layers import Component
+from morphoquant.core.layers import Component, block_path
 from morphoquant.core.modality import Modality
 from morphoquant.core.spec import QuantSpec
-from morphoquant.data.sample import fingerprint
+from morphoquant.data.sample import Part, Sample, fingerprint
 from morphoquant.methods.base import Need
 from morphoquant.methods.options import parse_method
+from morphoquant.models.load import load
+from morphoquant.runs import gradients
 from morphoquant.runs.capture import capture
 from morphoquant.runs.fitting import fit
 from morphoquant.runs.gradient_run import provide_gradients, store_gradients, stored_gradients
@@ -146,3 +153,46 @@ def test_a_text_model_passes_over_what_it_cannot_see(loaded, tmp_path):
 def test_without_answers_there_is_no_loss(loaded):
     with pytest.raises(BatchError, match="no sample has an answer"):
         measure_gradients(loaded, [])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_weights_on_the_disk_are_held_a_block_at_a_time_and_give_the_same_gradients(tmp_path, monkeypatch, dtype):
+    folder = str(save_llava(tmp_path / "llava"))
+    picture = np.random.default_rng(0).integers(0, 255, (20, 20, 3), dtype=np.uint8)
+    given = [Sample("0", "test", (Part(Modality.TEXT, "look"), Part(Modality.IMAGE, picture)), "yes")]
+    whole, apart = (load(folder, tmp_path, dtype=dtype, memory=memory) for memory in (None, 1))
+    learns = [one.requires_grad for one in apart.model.parameters()]
+    counted = Counter()
+    monkeypatch.setattr(
+        gradients._Watched, "on_input", lambda self, group, module, x, slots, keys: counted.update({(group, len(x)): 1})
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr(gradients, "recomputed", lambda model, names: nullcontext())
+        wanted, once = measure_gradients(whole, given), dict(counted)
+        _, kept = _held(apart, given)
+    counted.clear()
+    assert measure_gradients(whole, given) == wanted and counted == once, "rows are seen once"
+    found, held = _held(apart, given)
+    assert found == wanted and wanted.by_layer
+    assert (kept, held) == (2, 1)
+    assert all(one.is_meta for one in apart.model.parameters())
+    assert [one.requires_grad for one in apart.model.parameters()] == learns
+
+
+def _held(loaded, given):
+    """Gradients, and of how many decoder blocks weights are in memory at once while linears run, or run again."""
+    alive, most, running, linear = {}, [], [], torch.nn.functional.linear
+
+    def looking(x, weight, bias=None):
+        alive.setdefault(block_path(running[-1]), WeakSet()).add(weight.untyped_storage())
+        most.append(sum(len(some) > 0 for block, some in alive.items() if block and "language_model" in block))
+        return linear(x, weight, bias)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.nn.functional, "linear", looking)
+        linears = [(name, one) for name, one in loaded.model.named_modules() if isinstance(one, torch.nn.Linear)]
+        handles = [one.register_forward_pre_hook(lambda *_, name=name: running.append(name)) for name, one in linears]
+        found = measure_gradients(loaded, given)
+    for handle in handles:
+        handle.remove()
+    return found, max(most)
