@@ -59,7 +59,8 @@ def run(args) -> None:
     store = RunStore(args.cache)
     if args.method and args.runs:
         raise CompareError("--method makes runs and RUNS names some: give one of the two.")
-    runs, failures = _made(args, store) if args.method else ([store.open(name) for name in args.runs] or kin(store), [])
+    named = [store.open(name) for name in args.runs]
+    runs, failures, tried = _made(args, store) if args.method else (named or kin(store), [], 0)
     if args.method and args.preflight:
         return
     if all(run.plan.kind == "evaluate" for run in runs):
@@ -70,12 +71,13 @@ def run(args) -> None:
         for one in failures:
             print(f"{one.method} {one.spec}: {one.reason}", file=sys.stderr)
         # A method whose questions failed is among the runs all the same.
-        count = f"{len(failures)} of {len(args.method) * len(args.spec)}"
+        count = f"{len(failures)} of {tried}"
         raise CompareError(f"{count} failed as a whole or in part, see above; what was made is stored and shown.")
 
 
-def _made(args, store) -> tuple[list, list]:
-    """Quantize runs of the words' methods, evaluated too where questions are wanted, and the failures; neither with --preflight.
+def _made(args, store) -> tuple[list, list, int]:
+    """Quantize runs of the words' methods, evaluated too where questions are wanted, the failures, and of how many methods at a
+    spec, each counted once; no runs and no failures with --preflight.
 
     Raises:
         CompareError: not one could be made.
@@ -84,7 +86,8 @@ def _made(args, store) -> tuple[list, list]:
     from morphoquant.runs.comparison import each, honoured, together
 
     args.method = [*NAMES, *EXAMPLES] if args.method == ["all"] else args.method
-    pairs, failures = honoured(words.parsed(args))
+    wanted = list(dict.fromkeys(words.parsed(args)))
+    pairs, failures = honoured(wanted)
     job = preflight.Job(
         pairs,
         measured=[(args.eval_data, args.eval_samples)],
@@ -94,7 +97,7 @@ def _made(args, store) -> tuple[list, list]:
     )
     loaded = preflight.load_checked(args, job)
     if loaded is None:
-        return [], []
+        return [], [], len(wanted)
     captured = workload.make_capture(args, loaded)
     size = together(loaded.model)
 
@@ -109,7 +112,7 @@ def _made(args, store) -> tuple[list, list]:
     failures += failed
     if not runs:
         raise CompareError(f"none of the methods can be compared; the first: {failures[0].reason}")
-    return runs, failures
+    return runs, failures, len(wanted)
 
 
 def _asked(args, store, loaded, captured, pairs, held) -> list:

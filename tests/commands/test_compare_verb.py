@@ -43,9 +43,11 @@ def test_methods_are_fitted_measured_asked_and_shown(folder, cache, capsys):
 
 
 def test_a_method_that_cannot_honour_the_spec_is_said_and_the_rest_is_shown(folder, cache, capsys):
-    assert main(words(folder, cache, "--method", "rtn", "dabc", "--spec", "w4a4-token", "--json")) == 2
+    twice = ["--method", "rtn", "dabc", "dabc", "rtn", "--spec", "w4a4-token", "w4a4-token"]
+    assert main(words(folder, cache, *twice, "--json")) == 2
     told = capsys.readouterr()
-    assert {row["method"] for row in json.loads(told.out)} == {"rtn"}
+    shown = [(row["method"], row["modality"]) for row in json.loads(told.out)]
+    assert {method for method, _ in shown} == {"rtn"} and len(shown) == len({*shown})
     assert "dabc w4a4-token: " in told.err and "1 of 2 failed as a whole or in part" in told.err
 
 
