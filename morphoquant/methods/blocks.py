@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from morphoquant.methods.base import GroupFit, GroupInputs
 from morphoquant.quant.linear import quantized
+from morphoquant.quant.residence import HALF, widened
 
 # Arguments that carry what earlier tokens left behind; sequences are whole, so that there is nothing before them.
 _MEMORIES = ("past_key_values", "past_key_value")
@@ -36,6 +37,7 @@ class BlockCall:
         given: the same as the quantised blocks before this one leave them.
         wanted: the block's output on `exact`, in full precision.
         keep: False for padding, bool, the axes of the hidden states but the last.
+        narrow: the call in the model's own type, where this one was widened.
     """
 
     args: tuple
@@ -45,6 +47,22 @@ class BlockCall:
     given: Tensor
     wanted: Tensor
     keep: Tensor
+    narrow: "BlockCall | None" = None
+
+    @property
+    def own(self) -> "BlockCall":
+        """The call in the model's own type, in which one block's output is the next one's input."""
+        return self.narrow or self
+
+    def in_full(self, module: nn.Module) -> "BlockCall":
+        """The call at least in float32, where what is wanted is what `module`, with weights of that type, makes of `exact`."""
+        if self.exact.dtype not in HALF:
+            return self
+        exact = widened(self.exact)
+        args, kwargs = _all_widened(self.args), _all_widened(without_memories(self.kwargs))
+        found = replace(self, args=args, kwargs=kwargs, exact=exact, given=exact, narrow=self)
+        with torch.no_grad():
+            return replace(found, wanted=found.run(module, exact))
 
     def run(self, module: nn.Module, hidden: Tensor) -> Tensor:
         """What `module` makes of `hidden` with the arguments of this call; same shape."""
@@ -65,7 +83,7 @@ class BlockInputs:
     """All that a method sees of a block.
 
     Attributes:
-        model: the model in full precision.
+        model: the model in full precision; a block of a model of half precision is at least in float32.
         name: the block's module path.
         groups: the inputs of its groups, in the order they run.
         calls: its runs on the kept sequences, at least one.
@@ -112,3 +130,12 @@ class BlockInputs:
             total += float((off.square() if power == 2 else off.pow(power)).sum())
             rows += len(off)
         return total / max(rows, 1)
+
+
+def _all_widened(value: Any) -> Any:
+    """Arguments with every tensor in them at least in float32, if it is of floating point."""
+    if isinstance(value, Tensor):
+        return widened(value)
+    if isinstance(value, Mapping):
+        return {name: _all_widened(one) for name, one in value.items()}
+    return type(value)(map(_all_widened, value)) if type(value) in (tuple, list) else value

@@ -48,6 +48,23 @@ def resident(*modules: nn.Module) -> Iterator[None]:
             module._hf_hook.post_forward(module, None)
 
 
+@contextmanager
+def wide(module: nn.Module) -> Iterator[None]:
+    """The weights and buffers of a module, and of those below it, are at least in float32 inside the `with`.
+
+    Args:
+        module: whose weights are in memory. They stay there as they are, and are put back at the end.
+    """
+    own = [(one, one.data) for one in (*module.parameters(), *module.buffers()) if one.dtype in HALF]
+    try:
+        for one, data in own:
+            one.data = widened(data)
+        yield
+    finally:
+        for one, data in own:
+            one.data = data
+
+
 def weight_of(linear: nn.Linear) -> Tensor:
     """Weight [out, in] of a linear, at least in float32: half precision is widened without loss."""
     # A linear of fused experts is a view of them.

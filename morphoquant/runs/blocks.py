@@ -1,32 +1,32 @@
 """Blocks of a model on the sequences that a capture keeps: what each was given, and what quantised ones make of it."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from morphoquant.core.errors import ModelError
 from morphoquant.core.layers import block_path
 from morphoquant.core.modality import PADDING
 from morphoquant.hooks.modality_hooks import ModalityHooks
 from morphoquant.methods.base import GroupFit, Need
 from morphoquant.methods.blocks import BlockCall, BlockInputs
-from morphoquant.quant.residence import HALF, device_of
+from morphoquant.quant.residence import device_of, resident, wide
 from morphoquant.runs.inputs import CalibrationInputs
 from morphoquant.runs.keeping import has_forward
 from morphoquant.runs.sequences import sequences
 
-# Largest difference of a block run alone, as a share of the largest output, for which it counts as the same.
+# Largest difference of a block run alone, as a share of the largest output, for which it counts as the same; in half precision
+# the step at the largest output.
 TOLERANCE = 1e-4
 
 
 class Blocks:
     """The blocks in scope that can be run alone.
 
-    Hidden states of all of them are held at once: blocks x kept tokens x channels numbers.
+    Hidden states of all of them are held at once, in the model's own type: blocks x kept tokens x channels numbers.
 
     Args:
         inputs: what the capture says of the groups; the model is run on the sequences that it keeps.
@@ -34,8 +34,6 @@ class Blocks:
     """
 
     def __init__(self, inputs: CalibrationInputs, groups: Sequence[str] | None = None):
-        if any(one.dtype in HALF for one in inputs.model.parameters()):
-            raise ModelError("methods that are fitted to whole blocks run them in float32: load it so, or choose others.")
         self._inputs = inputs
         members: dict[str, list[str]] = {}
         for group in inputs.groups if groups is None else groups:
@@ -52,8 +50,15 @@ class Blocks:
         return name if name in self._members else None
 
     def calls(self, name: str) -> list[BlockCall]:
-        """Runs of a block in full precision, in order."""
+        """Runs of a block in the model, in order."""
         return self._calls[name]
+
+    @contextmanager
+    def in_work(self, name: str) -> Iterator[list[BlockCall]]:
+        """Its runs at least in float32, as which its weights are in memory inside the `with`."""
+        module = self._inputs.model.get_submodule(name)
+        with resident(module), wide(module):
+            yield [call.in_full(module) for call in self._calls[name]]
 
     def inputs(self, name: str, calls: list[BlockCall], needs: Collection[Need]) -> BlockInputs:
         """What a method sees of a block whose quantised inputs are those of `calls`."""
@@ -65,7 +70,7 @@ class Blocks:
 class Flow:
     """Hidden states as the quantised blocks so far have left them, of one method and spec.
 
-    A block's input is the output of the block fitted last wherever both are equal in full precision; else, as at the beginning
+    A block's input is the output of the block fitted last wherever both are equal in the model itself; else, as at the beginning
     of a tower, it is that of full precision.
     """
 
@@ -77,12 +82,12 @@ class Flow:
 
     def out_of(self, block: BlockInputs, fits: Mapping[str, GroupFit]) -> None:
         """Runs the block as it was fitted, for the next one."""
-        self._last = [(call.wanted, output) for call, output in zip(block.calls, block.outputs(fits), strict=True)]
+        self._last = [(call.own.wanted, output) for call, output in zip(block.calls, block.outputs(fits), strict=True)]
 
     def _given(self, place: int, call: BlockCall) -> Tensor:
         if place < len(self._last):
             exact, quantised = self._last[place]
-            if exact.shape == call.exact.shape and torch.equal(exact, call.exact):
+            if exact.shape == call.exact.shape and torch.equal(exact, call.own.exact):
                 return quantised
         return call.exact
 
@@ -140,7 +145,8 @@ def _call(args: tuple, kwargs: dict, output: Any, slots: Tensor | None) -> Block
 
 
 def _same_alone(model: nn.Module, name: str, call: BlockCall) -> bool:
-    """Whether the block gives alone what it gave inside the model."""
+    """Whether the block gives alone what it gave inside the model, in the model's own type."""
     with torch.no_grad():
         alone = call.run(model.get_submodule(name), call.exact)
-    return float((alone - call.wanted).abs().max()) <= TOLERANCE * float(call.wanted.abs().max())
+    share = max(TOLERANCE, torch.finfo(alone.dtype).eps)
+    return float((alone - call.wanted).abs().max()) <= share * float(call.wanted.abs().max())

@@ -14,7 +14,8 @@ from morphoquant.core.errors import ModelError
 from morphoquant.core.progress import Progress, silent
 from morphoquant.core.spec import QuantSpec
 from morphoquant.methods.base import GroupFit, GroupInputs, Method, Need
-from morphoquant.quant.residence import is_stand_in, resident, stand_in
+from morphoquant.methods.blocks import BlockCall
+from morphoquant.quant.residence import is_stand_in, stand_in
 from morphoquant.runs.allocated import Allocated
 from morphoquant.runs.blocks import Blocks, Flow
 from morphoquant.runs.inputs import CalibrationInputs
@@ -199,14 +200,13 @@ class _Job:
             self._hold(fitted, given)
         told.of(1)
 
-    def fit_block(self, blocks: Blocks, name: str, told: "_Told") -> None:
-        """Fits all groups of a block, which share the time that it took evenly."""
-        with resident(self.inputs.model.get_submodule(name)):
-            block = blocks.inputs(name, self.flow.into(blocks.calls(name)), self.method.needs)
-            started = time.monotonic()
-            fitted = self.method.fit_block(block, self.spec, self.survey)
-            seconds = (time.monotonic() - started) / len(fitted) + self.measured
-            self.flow.out_of(block, fitted)
+    def fit_block(self, blocks: Blocks, name: str, calls: list[BlockCall], told: "_Told") -> None:
+        """Fits all groups of a block in work, which share the time that it took evenly."""
+        block = blocks.inputs(name, self.flow.into(calls), self.method.needs)
+        started = time.monotonic()
+        fitted = self.method.fit_block(block, self.spec, self.survey)
+        seconds = (time.monotonic() - started) / len(fitted) + self.measured
+        self.flow.out_of(block, fitted)
         for group, found in fitted.items():
             self._hold(replace(found, seconds=seconds), block.groups[group])
         told.of(len(fitted))
@@ -246,10 +246,16 @@ def _one_for_all(jobs: Sequence[_Job], given: GroupInputs, told: _Told) -> None:
 def _through(blocks: Blocks, jobs: Sequence[_Job], groups: Sequence[str], told: _Told) -> None:
     """Fits jobs to the blocks that hold `groups`, one block after the other."""
     for group in groups:
-        name = blocks.holding(group)
+        todo = [job for job in jobs if group not in job.fits]
+        if todo and (name := blocks.holding(group)) is not None:
+            _block_for_all(todo, blocks, name, told)
+
+
+def _block_for_all(jobs: Sequence[_Job], blocks: Blocks, name: str, told: _Told) -> None:
+    """Fits each of jobs to one block, of which nothing is left in float32 at the end."""
+    with blocks.in_work(name) as calls:
         for job in jobs:
-            if name is not None and group not in job.fits:
-                job.fit_block(blocks, name, told)
+            job.fit_block(blocks, name, calls, told)
 
 
 def _measured(method: Method, inputs: CalibrationInputs) -> float:
