@@ -1,13 +1,12 @@
 """Accuracy on closed-set questions by task or subject, with intervals, chance, and the distance from full precision."""
 
-import numpy as np
 import pandas as pd
 
 from morphoquant.core.errors import StoreError, UnknownNameError
 from morphoquant.core.evaluation import SUBJECTS
 from morphoquant.queries.answers import against, answers
 from morphoquant.queries.evaluations import evaluated, evaluation_labels, is_full_precision, scope_of, side_by_side
-from morphoquant.queries.intervals import mean_interval, wilson
+from morphoquant.queries.intervals import student_quantile, wilson
 from morphoquant.store.run import Run
 
 GROUPINGS = ("task", "subject")
@@ -44,23 +43,26 @@ def accuracy(
     reference = reference or next((run for run in runs if is_full_precision(run.plan)), None)
     if reference is not None:
         side_by_side([reference, *runs], captures)
-    truth = answers(reference, control) if reference is not None else None
-    parts = []
-    for run, label in zip(runs, evaluation_labels(runs), strict=True):
-        found = answers(run, control)
-        measured = truth is not None and run.run_id != reference.run_id
-        if measured:
-            found = against(found, truth, (run.run_id, reference.run_id))
-        table = _scored(found, _keys(by), measured)
-        shuffled = None if control else _scored(answers(run, True), _keys(by), False)
-        table["shuffled"] = _looked_up(table, shuffled, by)
-        names = dict(run_id=run.run_id, label=label, method=run.plan.method, spec=run.plan.spec, scope=scope_of(run.plan))
-        parts.append(table.assign(**names)[[*names, *table.columns]])
-    frame = pd.concat([part for part in parts if len(part)], ignore_index=True) if any(map(len, parts)) else parts[0]
-    if frame.empty:
+    found = [answers(run, control) for run in runs]
+    if reference is not None:
+        truth = answers(reference, control)
+        pairs = [(one, run.run_id, reference.run_id) for one, run in zip(found, runs, strict=True)]
+        found = [one if run == full else against(one, truth, (run, full)) for one, run, full in pairs]
+    items = _together(found)
+    if items.empty:
         kind = "item with exchanged media" if control else "answered item"
         raise StoreError(f"evaluation {runs[0].run_id!r} holds no {kind}: evaluate again, without --no-control.")
-    return frame
+    places = ["run", *_keys(by)]
+    frame = _scored(items, places)
+    exchanged = [] if control else [answers(run, True) for run in runs]
+    shuffled = _together(exchanged).groupby(places)["right"].mean() if exchanged else pd.Series(dtype=float)
+    frame["shuffled"] = shuffled.reindex(pd.MultiIndex.from_frame(frame[places])).to_numpy(float)
+    names = [
+        dict(run_id=run.run_id, label=label, method=run.plan.method, spec=run.plan.spec, scope=scope_of(run.plan))
+        for run, label in zip(runs, evaluation_labels(runs), strict=True)
+    ]
+    named = pd.DataFrame(names).astype({"method": object, "spec": object}).loc[frame.pop("run")]
+    return named.reset_index(drop=True).join(frame)
 
 
 def rows_in_words(frame: pd.DataFrame) -> pd.DataFrame:
@@ -84,33 +86,36 @@ def _keys(by: str) -> list[str]:
     return ["task", "subject"] if by == "task" else ["subject"]
 
 
-def _scored(found: pd.DataFrame, keys: list[str], measured: bool) -> pd.DataFrame:
-    rows = []
-    for key, part in found.groupby(keys, sort=False):
-        items, right = len(part), int(part["right"].sum())
-        row = dict(zip(keys, key, strict=True), items=items, right=right, accuracy=right / items)
-        row["low"], row["high"] = (float(end) for end in wilson(right, items))
-        row["chance"] = float(part["chance"].mean())
-        rows.append(row | _distance(part, measured))
-    columns = [*keys, "items", "right", "accuracy", "low", "high", "chance", *_DISTANCES]
-    table = pd.DataFrame(rows, columns=columns)
+def _together(found: list[pd.DataFrame]) -> pd.DataFrame:
+    """The items of several runs below each other, the place of each run as index "run"; kl and agree null if not measured."""
+    columns = ["task", "subject", "chance", "right", "kl", "agree"]
+    items = pd.concat([one[one.columns.intersection(columns)] for one in found], keys=range(len(found)), names=["run"])
+    return items.reindex(columns=columns).astype({"agree": float})
+
+
+def _scored(found: pd.DataFrame, places: list[str]) -> pd.DataFrame:
+    """A row for each of `places`, the run's first; all of them at once, since a grouping costs more than its sums."""
+    table = (
+        found.groupby(places, sort=False)
+        .agg(
+            items=("right", "size"),
+            right=("right", "sum"),
+            chance=("chance", "mean"),
+            kl=("kl", "mean"),
+            kl_std=("kl", "std"),
+            agreement=("agree", "mean"),
+        )
+        .reset_index()
+    )
+    items, right = table["items"].to_numpy(), table["right"].to_numpy()
+    table["accuracy"] = right / items
+    table["low"], table["high"] = wilson(right, items)
+    half = student_quantile((items - 1).clip(1)) * table["kl_std"] / items**0.5
+    table["kl_low"], table["kl_high"] = (table["kl"] - half).clip(lower=0.0), table["kl"] + half
+    table["agreement_low"], table["agreement_high"] = wilson(table["agreement"] * items, items)
     rank = table["subject"].map({name: place for place, name in enumerate(SUBJECTS)})
-    return table.assign(_rank=rank).sort_values(["_rank", *keys], kind="stable").drop(columns="_rank").reset_index(drop=True)
+    table = table.assign(_rank=rank).sort_values(["run", "_rank", *places[1:]], kind="stable").reset_index(drop=True)
+    return table[[*places, "items", "right", "accuracy", "low", "high", "chance", *_DISTANCES]]
 
 
 _DISTANCES = ("kl", "kl_low", "kl_high", "agreement", "agreement_low", "agreement_high")
-
-
-def _distance(part: pd.DataFrame, measured: bool) -> dict[str, float]:
-    if not measured:
-        return dict.fromkeys(_DISTANCES, np.nan)
-    agree = int(part["agree"].sum())
-    low, high = mean_interval(part["kl"].to_numpy())
-    values = [float(part["kl"].mean()), max(low, 0.0) if low == low else low, high, agree / len(part)]
-    return dict(zip(_DISTANCES, [*values, *(float(end) for end in wilson(agree, len(part)))], strict=True))
-
-
-def _looked_up(table: pd.DataFrame, shuffled: pd.DataFrame | None, by: str) -> pd.Series:
-    if shuffled is None:
-        return pd.Series(np.nan, index=table.index)
-    return table[by].map(shuffled.set_index(by)["accuracy"])

@@ -40,8 +40,11 @@ def mean_interval(values: np.ndarray) -> tuple[float, float]:
     return float(np.mean(values)) - half, float(np.mean(values)) + half
 
 
-def student_quantile(degrees: int) -> float:
+def student_quantile(degrees):
     """Half-width of a 95 % interval in standard errors, by Student's t; within 1 % from two degrees of freedom on.
+
+    Args:
+        degrees: of freedom, at least 1; one number or an array of them.
 
     Source: Abramowitz and Stegun 1964, equation 26.7.5 (expansion around the normal quantile).
     """
