@@ -20,7 +20,7 @@ from morphoquant.quant.by_modality import split_rows
 from morphoquant.quant.bypass import Bypass
 from morphoquant.quant.experts import take_apart
 from morphoquant.quant.low_rank import LowRank
-from morphoquant.quant.residence import HALF, is_offloaded, is_stand_in, resident, stand_in, weight_of, widened
+from morphoquant.quant.residence import HALF, is_stand_in, resident, stand_in, weight_of, widened
 from morphoquant.quant.transform import Transform, working_type
 
 
@@ -60,8 +60,8 @@ class QuantizedLinear(nn.Linear):
 
     Args:
         linear: the layer it stands for; its bias is shared, with the transform's constant added to it.
-        weight: quantised weight in the transformed basis [out, in]; what stands in for the layer's own (`residence.stand_in`) is
-            read from the layer, at each forward where that is offloaded.
+        weight: what gives the quantised weight in the transformed basis [out, in]. It is asked at each forward, so that weights
+            may lie in files; where it gives what stands in for the layer's own (`residence.stand_in`), the layer is asked.
         activation: quantiser of the input, None for full precision.
         correction: sparse correction, None for none.
         transform: change of basis, `Identity()` for none.
@@ -75,7 +75,7 @@ class QuantizedLinear(nn.Linear):
     def __init__(
         self,
         linear: nn.Linear,
-        weight: Tensor,
+        weight: Callable[[], Tensor],
         activation: ActivationQuantizer | None,
         correction: Bypass | None,
         transform: Transform,
@@ -84,8 +84,9 @@ class QuantizedLinear(nn.Linear):
     ):
         super().__init__(linear.in_features, linear.out_features, bias=False, device="meta")
         device, self.kind = linear.weight.device, linear.weight.dtype
-        self._used, shown = _weight(linear, weight)
-        self.weight = nn.Parameter(shown, requires_grad=False)
+        self._used = partial(weight_of, linear) if is_stand_in(weight()) else _like(weight, linear)
+        # Of the type and shape that a model expects to see, and of no number.
+        self.weight = nn.Parameter(stand_in(linear.weight.detach()), requires_grad=False)
         self.bias = _bias(linear, transform)
         self.activation = None if activation is None else activation.to(device)
         self.correction = None if correction is None else correction.to(device)
@@ -128,13 +129,11 @@ class QuantizedLinear(nn.Linear):
         return slots
 
 
-def _weight(linear: nn.Linear, weight: Tensor) -> tuple[Callable[[], Tensor], Tensor]:
-    """What gives the weight to calculate with, and the one that a model sees, of its own type."""
-    own = linear.weight.detach()
-    if is_stand_in(weight):
-        return partial(weight_of, linear), stand_in(own) if is_offloaded(getattr(linear, "fused", linear)) else own
-    held = weight.to(own.device, weight.dtype if own.dtype in HALF else own.dtype)
-    return partial(widened, held), held if held.dtype == own.dtype else stand_in(own)
+def _like(weight: Callable[[], Tensor], linear: nn.Linear) -> Callable[[], Tensor]:
+    """`weight`, or where it is of another type than the layer calculates with or elsewhere, what it was brought to once."""
+    own, given = linear.weight, weight()
+    brought = given.to(own.device, given.dtype if own.dtype in HALF else own.dtype)
+    return weight if brought is given else lambda: brought
 
 
 def _bias(linear: nn.Linear, transform: Transform) -> nn.Parameter | None:
@@ -185,11 +184,11 @@ def quantized(
 
 
 def _layer(linear: nn.Linear, name: str, fit: Fit, weights: bool, activations: bool) -> QuantizedLinear:
-    used = fit.weights[name] if weights else fit.transform.weight(widened(linear.weight.detach()))
+    exact = None if weights else fit.transform.weight(widened(linear.weight.detach()))
     branch = fit.branches.get(name) if weights else None
     inputs = (fit.activation, fit.correction) if activations else (None, None)
     parts = {modality: _layer(linear, name, part, weights, activations) for modality, part in fit.by_modality.items()}
-    return QuantizedLinear(linear, used, *inputs, fit.transform, branch, parts)
+    return QuantizedLinear(linear, lambda: fit.weights[name] if exact is None else exact, *inputs, fit.transform, branch, parts)
 
 
 def _find(model: nn.Module, name: str) -> tuple[nn.Module, str, nn.Linear]:

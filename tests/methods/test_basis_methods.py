@@ -1,6 +1,7 @@
 """SmoothQuant, Outlier Suppression+, AWQ and QuaRot: what theory promises of each."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -45,7 +46,7 @@ def test_the_basis_that_a_method_finds_leaves_the_linear_as_it_is(text, inputs):
     for w in inputs.weights.values():
         linear = torch.nn.Linear(w.shape[1], w.shape[0]).double()
         linear.weight.data = w.double()
-        layer = QuantizedLinear(linear, found.transform.weight(w.double()), None, None, found.transform)
+        layer = QuantizedLinear(linear, partial(found.transform.weight, w.double()), None, None, found.transform)
         x = inputs.sample.x.double()
         with torch.no_grad():
             before, after = linear(x), layer(x)

@@ -41,7 +41,7 @@ def test_morpho_mask_all_lam0_exact(down):
     assert torch.equal(corrected(found, x), x)
     linear = torch.nn.Linear(down.channels, 8)
     weight = found.weights[down.group]
-    layer = QuantizedLinear(linear, weight, found.activation, found.correction, found.transform)
+    layer = QuantizedLinear(linear, lambda: weight, found.activation, found.correction, found.transform)
     assert torch.equal(layer(x), torch.nn.functional.linear(x, weight, linear.bias))
 
 

@@ -64,7 +64,7 @@ def test_rtn_rounds_both_sides_to_their_formats(weights, activations, inputs):
         if weights != "int":
             assert torch.equal(found.weights[layer], quantize_weight_in(weights, weight))
     linear = torch.nn.Linear(inputs.channels, 8)
-    layer = QuantizedLinear(linear, found.weights[inputs.group], found.activation, found.correction, found.transform)
+    layer = QuantizedLinear(linear, lambda: found.weights[inputs.group], found.activation, found.correction, found.transform)
     torch.testing.assert_close(layer(x), corrected(found, x) @ found.weights[inputs.group].T + linear.bias)
 
 

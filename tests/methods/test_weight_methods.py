@@ -106,9 +106,8 @@ def test_gptq_takes_integers_alone_and_rounds_unused_columns_to_nearest(inputs):
 def layer_of(found, w):
     linear = torch.nn.Linear(w.shape[1], w.shape[0], bias=False)
     linear.weight.data = w.clone()
-    return linear, QuantizedLinear(
-        linear, next(iter(found.weights.values())), found.activation, found.correction, found.transform
-    )
+    weight = next(iter(found.weights.values()))
+    return linear, QuantizedLinear(linear, lambda: weight, found.activation, found.correction, found.transform)
 
 
 def test_llmint8_threshold_limits(inputs):

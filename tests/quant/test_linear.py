@@ -76,7 +76,7 @@ def test_composition_is_what_the_formula_says(model):
     transform, activation = Scale(scale.double()), TokenQuantizer(4)
     weight = quantize_weight(transform.weight(linear.weight.detach()), 4)
     bypass = Bypass(torch.arange(16) < 3, torch.full((16,), 0.4))
-    layer = QuantizedLinear(linear, weight, activation, bypass, transform)
+    layer = QuantizedLinear(linear, lambda: weight, activation, bypass, transform)
     turned = rows / scale
     rounded = activation.quantize(turned)
     expected = (rounded + bypass.residual(turned, rounded)) @ weight.T + linear.bias
@@ -137,7 +137,7 @@ def test_half_precision_models_stay_so_and_quantised_layers_round_their_output_a
     parts = {"activation": TokenQuantizer(8), "transform": Scale(torch.linspace(0.5, 2, 16, dtype=torch.float64))}
     with quantized(model, {"0": FitOf({"0": weight}, **parts)}):
         assert model[0].weight.dtype == torch.bfloat16 == model(rows).dtype
-        wanted = QuantizedLinear(exact, weight, parts["activation"], None, parts["transform"])(rows.float())
+        wanted = QuantizedLinear(exact, lambda: weight, parts["activation"], None, parts["transform"])(rows.float())
         assert torch.equal(model[0](rows), wanted.bfloat16()) and torch.equal(model[0](rows.float()), wanted.bfloat16())
     with quantized(model, {"0": FitOf({"0": stand_in(model[0].weight.detach())}, activation=TokenQuantizer(8))}):
         assert torch.equal(model[0](rows), exact(TokenQuantizer(8).quantize(rows.float())).bfloat16())

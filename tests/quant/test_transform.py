@@ -1,5 +1,7 @@
 """Transforms: exact changes of basis, alone and composed."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -46,7 +48,7 @@ def test_every_chain_of_transforms_leaves_the_linear_as_it_is(kinds, width, bias
     linear = nn.Linear(width, 5, bias=bias).double()
     x = torch.randn(2, 3, width, dtype=torch.float64) * 7
     transform = composed([draw(kind, width, seed + place) for place, kind in enumerate(kinds)])
-    layer = QuantizedLinear(linear, transform.weight(linear.weight.detach()), None, None, transform)
+    layer = QuantizedLinear(linear, partial(transform.weight, linear.weight.detach()), None, None, transform)
     with torch.no_grad():
         before, after = linear(x), layer(x)
     assert float((after - before).abs().max()) <= 1e-10 * max(float(before.abs().max()), 1e-3)

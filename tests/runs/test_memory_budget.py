@@ -166,7 +166,7 @@ def test_a_model_runs_with_weights_and_fits_on_the_disk_as_it_does_in_memory(who
         with torch.no_grad(), quantised_model(whole.model, one), quantised_model(apart.model, other):
             assert torch.equal(whole.model(**batch).logits, apart.model(**batch).logits)
             layers = [one for one in apart.model.modules() if isinstance(one, QuantizedLinear)]
-            assert {is_stand_in(layer.weight) for layer in layers} == {other is found[2]}
+            assert layers and all(is_stand_in(layer.weight) for layer in layers)
     assert all(one.is_meta for one in apart.model.parameters())
 
 
