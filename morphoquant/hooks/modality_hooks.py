@@ -19,6 +19,7 @@ from morphoquant.hooks.towers import Towers
 from morphoquant.models.families.base import family_of
 from morphoquant.models.labels import ControlTokens
 from morphoquant.models.placeholders import reading_config
+from morphoquant.models.shared_placeholder import STANDS_FOR, said
 from morphoquant.quant.experts import experts_apart
 
 
@@ -60,7 +61,6 @@ class ModalityHooks:
         self._begun = 0  # sequences of the last batch
         self._recent = RecentInputs()
         self._forward: Forward | None = None
-        self._visual: Modality | Sequence[Modality] | None = None
         self._stack: ExitStack | None = None
         self._on_linear = getattr(observer, "on_linear", None)
 
@@ -80,7 +80,7 @@ class ModalityHooks:
         Args:
             batch: a processor's output.
             visual: what the image placeholder stands for in this batch, or in each of its sequences, for models that put
-                images and video frames behind one id (InternVL, SmolVLM). Absent: images.
+                images and video frames behind one id (InternVL, SmolVLM). Absent: what the batch says, else images.
 
         Returns:
             The model's output.
@@ -88,12 +88,10 @@ class ModalityHooks:
         Raises:
             BatchError: no input_ids, or shapes that do not fit.
         """
-        self._visual = visual
-        try:
-            with torch.no_grad():
-                return self.model(**batch)
-        finally:
-            self._visual = None
+        if visual is not None and "input_ids" in batch:
+            batch = {**batch, STANDS_FOR: said(visual, batch["input_ids"])}
+        with torch.no_grad():
+            return self.model(**batch)
 
     def __enter__(self) -> "ModalityHooks":
         with ExitStack() as stack:
@@ -124,13 +122,14 @@ class ModalityHooks:
         self._forward = None
         self._stack.close()
 
-    def _begin(self, model: nn.Module, args: tuple, kwargs: dict) -> None:
-        batch = self._named(args, kwargs)
+    def _begin(self, model: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+        stands_for = kwargs.pop(STANDS_FOR, None)  # said to us, not to the model
+        batch = {**self._named(args, kwargs), STANDS_FOR: stands_for}
         count_before = self._next_sample
         continues = self._forward_continues(batch)
         if continues:
             count_before -= len(batch["input_ids"])
-        self._forward = Forward.begin(model.config, batch, self.control, self._visual, self._towers, count_before)
+        self._forward = Forward.begin(model.config, batch, self.control, self._towers, count_before)
         if not continues:
             self._begun = len(self._forward.slots)
             self._next_sample += self._begun
@@ -139,6 +138,7 @@ class ModalityHooks:
             labels, amounts = row[row >= 0].unique(return_counts=True)
             for label, amount in zip(labels.tolist(), amounts.tolist(), strict=True):
                 counts[label] = counts.get(label, 0) + amount
+        return args, kwargs
 
     def _named(self, args: tuple, kwargs: dict) -> dict[str, Any]:
         bound = self._signature.bind_partial(*args, **kwargs)

@@ -1,16 +1,19 @@
 """Labels of the rows of one forward: of sequences for the language model, of media for towers and connectors."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from morphoquant.core.modality import PADDING, POSITIONS, Modality, Position, slot
+from morphoquant.core.modality import MODALITIES, PADDING, POSITIONS, Modality, Position, slot
 from morphoquant.hooks.towers import Towers
 from morphoquant.models.families.base import number_at
 from morphoquant.models.labels import ControlTokens, sequence_slots
+from morphoquant.models.placeholders import placeholder_ids
+from morphoquant.models.shared_placeholder import STANDS_FOR
 
 AUDIO_MASKS = ("feature_attention_mask", "input_features_mask", "audio_attention_mask")
 _MEDIA_INPUTS = {
@@ -19,7 +22,7 @@ _MEDIA_INPUTS = {
     Modality.AUDIO: ("input_features", "input_values", "input_audio_embeds"),
 }
 # What labels are made from; it goes to the CPU as a forward begins, where its device has nothing to do yet, not later.
-_LABELLED_BY = ("input_ids", "attention_mask", *AUDIO_MASKS)
+_LABELLED_BY = ("input_ids", "attention_mask", STANDS_FOR, *AUDIO_MASKS)
 # Linears of towers that are given the distances between rows, not rows: they are nobody's.
 OF_DISTANCES = ("relative_k_proj", "pos_proj", "linear_pos")
 _REST = POSITIONS.index(Position.REST)
@@ -50,7 +53,6 @@ class Forward:
         slots: int8 [batch, seq].
         keys: int64 [batch, seq].
         first_sample: index of its first sequence.
-        visual: what the image placeholder stands for, absent for images.
         towers: the tower calls.
         counts: tower rows labelled so far, by (group, modality).
         made: labels made so far, so that linears with equal rows get one object.
@@ -61,7 +63,6 @@ class Forward:
     slots: Tensor
     keys: Tensor
     first_sample: int
-    visual: Modality | Sequence[Modality] | None
     towers: Towers
     counts: dict[tuple[str, Modality], int] = field(default_factory=dict)
     made: dict[Any, Rows] = field(default_factory=dict)
@@ -73,7 +74,6 @@ class Forward:
         config: Any,
         batch: Mapping[str, Any],
         control: ControlTokens | None,
-        visual: Modality | Sequence[Modality] | None,
         towers: Towers,
         first_sample: int,
     ) -> "Forward":
@@ -86,7 +86,7 @@ class Forward:
             name: value.cpu() if name in _LABELLED_BY and isinstance(value, Tensor) else value for name, value in batch.items()
         }
         past = _cached(batch.get("past_key_values"))
-        slots = sequence_slots(config, batch, control, visual)
+        slots = sequence_slots(config, batch, control)
         if past:
             generated = slots.shape[1] == 1
             text = slot(Modality.TEXT, Position.REST)
@@ -95,7 +95,7 @@ class Forward:
             )
         token = (slots >= 0).long().cumsum(1) - 1 + past
         sample = torch.arange(first_sample, first_sample + len(slots), device=slots.device)[:, None]
-        return cls(batch, slots, (sample << _SAMPLE_SHIFT) | token.clamp(min=0), first_sample, visual, towers)
+        return cls(batch, slots, (sample << _SAMPLE_SHIFT) | token.clamp(min=0), first_sample, towers)
 
     def label(self, group: str, shape: torch.Size, head: bool) -> Rows:
         """Labels of an input [..., K] of the linear `group`."""
@@ -125,9 +125,10 @@ class Forward:
         mask = self.towers.patch_mask
         key = ("tower", shape[:-1], modality, start, id(mask))
         if key not in self.made:
-            slots = torch.full(shape[:-1], slot(modality, Position.REST), dtype=torch.int8, device=self.slots.device)
+            each = self._each(modality, (shape[:-1] or (1,))[0]) * len(POSITIONS)
+            slots = (each + _REST).view(-1, *[1] * (len(shape) - 2)).repeat(1, *shape[1:-1])
             if len(shape) == 3:
-                slots[:, 0] = slot(modality, Position.FIRST)
+                slots[:, 0] = each + POSITIONS.index(Position.FIRST)
                 slots = self._without_padding(slots, modality, mask)
             self.made[key] = Rows(slots.reshape(-1), self._tower_keys(rows, start, slots.device))
             self.masks.append(mask)
@@ -145,10 +146,34 @@ class Forward:
             candidates = tuple(given)
         if len(candidates) != 1:
             return Modality.UNKNOWN
-        if candidates[0] is Modality.IMAGE and self.visual is not None:
-            stands_for = {Modality(self.visual)} if isinstance(self.visual, str) else {Modality(name) for name in self.visual}
-            return stands_for.pop() if len(stands_for) == 1 else Modality.UNKNOWN
         return candidates[0]
+
+    @cached_property
+    def _behind_image(self) -> Tensor | None:
+        """Places in MODALITIES of what the image placeholders stand for, in order; absent where nothing says it."""
+        if self.batch.get(STANDS_FOR) is None:
+            return None
+        ids = self.batch["input_ids"]
+        images = [index for index, modality in placeholder_ids(self.towers.config).items() if modality is Modality.IMAGE]
+        found = self.slots[torch.isin(ids, ids.new_tensor(images)) & (self.slots >= 0)] // len(POSITIONS)
+        return found if len(found) else None
+
+    def _each(self, modality: Modality, count: int) -> Tensor:
+        """Place in MODALITIES of each of `count` rows or media of a tower [count].
+
+        Where image placeholders stand for different things their rows are shared out evenly and in order, as in InternVL: each
+        tile of an image and each frame gives as many. Where that does not come out even all are unknown.
+        """
+        known = self._behind_image if modality is Modality.IMAGE else None
+        if known is None or bool((known == known[0]).all()):
+            return torch.full((count,), MODALITIES.index(modality) if known is None else int(known[0]), dtype=torch.int8)
+        if count % len(known) == 0:
+            return known.repeat_interleave(count // len(known))
+        if len(known) % count == 0:
+            shares = known.view(count, -1)
+            if bool((shares == shares[:, :1]).all()):
+                return shares[:, 0]
+        return torch.full((count,), MODALITIES.index(Modality.UNKNOWN), dtype=torch.int8)
 
     def _without_padding(self, slots: Tensor, modality: Modality, patch_mask: Tensor | None) -> Tensor:
         """Marks padded rows of [media, rows]; where a mask cannot be brought to the rows, all are unknown."""

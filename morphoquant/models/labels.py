@@ -1,6 +1,6 @@
 """Labels of the language model's rows: the slot of every token of a batch, from its ids and its attention mask."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -10,6 +10,7 @@ from morphoquant.core.errors import BatchError
 from morphoquant.core.modality import MODALITIES, PADDING, POSITIONS, Modality, Position
 from morphoquant.models.control import ControlTokens, control_tokens
 from morphoquant.models.placeholders import placeholder_ids
+from morphoquant.models.shared_placeholder import STANDS_FOR
 
 __all__ = ["ControlTokens", "control_tokens", "sequence_slots"]
 
@@ -21,7 +22,6 @@ def sequence_slots(
     config: Any,
     batch: Mapping[str, Any],
     control: ControlTokens | None = None,
-    visual: Modality | Sequence[Modality] | None = None,
 ) -> Tensor:
     """Slot of each token.
 
@@ -31,10 +31,9 @@ def sequence_slots(
 
     Args:
         config: the model's config.
-        batch: a processor's output: input_ids [batch, seq] and, when there is padding, attention_mask [batch, seq].
+        batch: a processor's output: input_ids [batch, seq] and, when there is padding, attention_mask [batch, seq]. In families
+            that put images and video frames behind one id, `STANDS_FOR` says what each stands for; without it images.
         control: special ids and spans; without it nothing is special.
-        visual: what the image placeholder stands for in this batch, or in each of its sequences, in families that put images
-            and video frames behind one id; IMAGE if absent.
 
     Returns:
         int8 [batch, seq] of `core.modality.slot` labels, `PADDING` where attention_mask is 0.
@@ -50,9 +49,9 @@ def sequence_slots(
         here = ids == index
         is_placed |= here
         content[here] = MODALITIES.index(modality)
-        if modality is Modality.IMAGE and visual is not None:
-            per_row = _per_sequence(visual, len(ids)).to(ids.device)[:, None].expand_as(ids)
-            content = torch.where(here, per_row, content)
+        if modality is Modality.IMAGE and batch.get(STANDS_FOR) is not None:
+            # While tokens are generated it is that of the whole prompt.
+            content = torch.where(here, batch[STANDS_FOR].to(ids.device)[:, -ids.shape[1] :], content)
     if control is not None:
         special = _template(ids, is_placed, control) & ~is_placed
         content[special] = MODALITIES.index(Modality.SPECIAL)
@@ -78,13 +77,6 @@ def _ids_and_mask(batch: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
     if not isinstance(mask, Tensor) or mask.ndim != 2 or mask.shape[0] != len(ids) or mask.shape[1] < ids.shape[1]:
         raise BatchError(f"attention_mask must be [batch, seq] like input_ids {list(ids.shape)}: pass the processor's own mask.")
     return ids, mask[:, -ids.shape[1] :].bool()
-
-
-def _per_sequence(visual: Modality | Sequence[Modality], size: int) -> Tensor:
-    each = [visual] * size if isinstance(visual, str) else list(visual)
-    if len(each) != size:
-        raise BatchError(f"visual names {len(each)} modalities for {size} sequences: give one for each, or a single one.")
-    return torch.tensor([MODALITIES.index(Modality(name)) for name in each], dtype=torch.int8)
 
 
 def _template(ids: Tensor, is_placed: Tensor, control: ControlTokens) -> Tensor:

@@ -13,6 +13,7 @@ from morphoquant.core.errors import BatchError
 from morphoquant.core.modality import Modality
 from morphoquant.data.resample import resampled
 from morphoquant.data.sample import SAMPLE_RATE, Part, Sample
+from morphoquant.models.shared_placeholder import STANDS_FOR, SharedPlaceholder, Talk
 
 # What processors and templates raise at samples that they cannot take.
 _REFUSALS = (ValueError, TypeError, ImportError, LookupError, ArithmeticError, AttributeError, RuntimeError, TemplateError)
@@ -38,11 +39,13 @@ class MessageEncoder:
     Attributes:
         processor: a transformers processor, or a tokenizer.
         modalities: that model and processor take.
+        shared: image placeholder that video frames stand behind too; absent where they have their own.
         several_turns: it makes talks of several turns, with a system's message too.
     """
 
     processor: Any
     modalities: frozenset[Modality]
+    shared: SharedPlaceholder | None = None
     several_turns: bool = True
 
     def __call__(self, samples: Sequence[Sample], *, answers: bool = True) -> dict[str, torch.Tensor]:
@@ -57,7 +60,8 @@ class MessageEncoder:
         """
         if not samples:
             raise BatchError("there is no sample to encode: give at least one.")
-        talks = [self._messages(sample, answers) for sample in samples]
+        talks, names = [self._messages(sample, answers) for sample in samples], [sample.id for sample in samples]
+        more = {} if self.shared is None else self.shared.options(talks, names)
         opened = all(talk[-1]["role"] == "user" for talk in talks)
         tokenizer = self.tokenizer
         if tokenizer.pad_token is None:
@@ -71,12 +75,15 @@ class MessageEncoder:
                 return_dict=True,
                 return_tensors="pt",
                 add_generation_prompt=opened,
-                processor_kwargs={"padding": True},
+                processor_kwargs={"padding": True, **more},
             )
         except _REFUSALS as error:
             kinds = ", ".join(sorted({sample.kind for sample in samples}))
             raise BatchError(f"the model's processor cannot encode samples of kind {kinds} ({_first_line(error)}).") from error
-        return {name: value for name, value in batch.items() if isinstance(value, torch.Tensor)}
+        found = {name: value for name, value in batch.items() if isinstance(value, torch.Tensor)}
+        if self.shared is not None:
+            found[STANDS_FOR] = self.shared.labels(batch, talks, names, tokenizer)
+        return found
 
     @property
     def tokenizer(self) -> Any:
@@ -95,7 +102,7 @@ class MessageEncoder:
                 return "\n".join(turn["content"] for turn in talk)
         return self.processor.apply_chat_template(talk, tokenize=False, add_generation_prompt=answer is None)
 
-    def _texts(self, talks: list[list[dict]], opened: bool) -> dict[str, torch.Tensor]:
+    def _texts(self, talks: list[Talk], opened: bool) -> dict[str, torch.Tensor]:
         plain = [_plain(talk) for talk in talks]
         if self.processor.chat_template is None:  # a base model: the bare text
             texts = ["\n".join(turn["content"] for turn in talk) for talk in plain]
@@ -106,7 +113,7 @@ class MessageEncoder:
             )
         return {name: encoded[name] for name in ("input_ids", "attention_mask")}
 
-    def _messages(self, sample: Sample, answers: bool) -> list[dict]:
+    def _messages(self, sample: Sample, answers: bool) -> Talk:
         roles = sample.roles or ("user",) * len(sample.parts)
         said = [(role, part) for role, part in zip(roles, sample.parts, strict=True) if part.modality in self.modalities]
         if "user" not in [role for role, _ in said]:
@@ -136,7 +143,7 @@ class MessageEncoder:
         return getattr(extractor, "sampling_rate", None) or SAMPLE_RATE
 
 
-def _plain(talk: list[dict]) -> list[dict]:
+def _plain(talk: Talk) -> Talk:
     return [{**turn, "content": "\n".join(part["text"] for part in turn["content"])} for turn in talk]
 
 

@@ -16,6 +16,7 @@ from morphoquant.core.modality import CONTENT, Modality
 from morphoquant.models.identity import file_hashes
 from morphoquant.models.messages import MessageEncoder, prepared_modalities
 from morphoquant.models.placeholders import placeholder_ids, reading_config
+from morphoquant.models.shared_placeholder import VISUAL, SharedPlaceholder, pass_over
 from morphoquant.models.weights import NO_SAFETENSORS, check_weights
 
 
@@ -63,14 +64,19 @@ def load_pretrained(
         with torch.device("meta"):
             model = _explained(name, "model", lambda: auto.from_config(reading, trust_remote_code=trust_remote_code))
     processor = _explained(name, "processor", lambda: _processor(source, config, options))
-    takes = frozenset({Modality.TEXT, *placeholder_ids(config).values()})
+    shared = SharedPlaceholder.of(config)
+    takes = frozenset({Modality.TEXT, *placeholder_ids(config).values(), *(VISUAL if shared else ())})
     modalities = frozenset(m for m in CONTENT if m in takes & prepared_modalities(processor))
     commit = None if folder is not None else getattr(config, "_commit_hash", None) or revision
     files = file_hashes(folder or _snapshot(name, commit)) if weights else {}
     identity = {"id": name, "revision": commit, "class": type(model).__name__, "files": files}
     if dtype != torch.float32:
         identity["dtype"] = str(dtype).removeprefix("torch.")
-    return model, MessageEncoder(processor, modalities), identity
+    # Without videos there is nothing to tell apart.
+    if shared is None or Modality.VIDEO not in modalities:
+        return model, MessageEncoder(processor, modalities), identity
+    pass_over(model)
+    return model, MessageEncoder(processor, modalities, shared), identity
 
 
 def auto_class(config: Any) -> Any:

@@ -205,8 +205,9 @@ def test_frames_behind_the_image_placeholder_are_video_when_the_batch_says_so(na
     with ModalityHooks(model, mixed) as hooks:
         hooks.run(batch, visual=[Modality.IMAGE, Modality.VIDEO])
     for layer in hooks.layers:
-        found = set(by_modality(mixed.linears[layer.name]))
-        assert found == ({"text", "image", "video"} if layer.component in (Component.LANGUAGE, Component.HEAD) else {"unknown"})
+        found = by_modality(mixed.linears[layer.name])
+        # A sequence has a tile or a frame each, of as many rows.
+        assert found["image"] == found["video"] > 0 and not found.get("unknown")
 
 
 def test_padded_patches_of_smolvlm_are_counted_nowhere():

@@ -9,6 +9,7 @@ from morphoquant.core.errors import BatchError
 from morphoquant.core.modality import PADDING, Modality, Position, slot, unslot
 from morphoquant.models.labels import ControlTokens, control_tokens, sequence_slots
 from morphoquant.models.placeholders import placeholder_ids
+from morphoquant.models.shared_placeholder import STANDS_FOR, SharedPlaceholder, said
 
 CONFIG = SimpleNamespace(image_token_id=90, audio_token_index=91, video_token_id=92)
 CONTROL = ControlTokens(frozenset({1, 2}), ((1, 10), (2, 10)))
@@ -61,24 +62,38 @@ def test_a_placeholder_stays_content_even_if_the_tokenizer_calls_it_special():
 
 
 def test_image_placeholder_may_stand_for_video_in_a_batch_or_a_sequence():
-    batch = {"input_ids": torch.tensor([[5, 90], [5, 90]])}
-    assert names(sequence_slots(CONFIG, batch, visual=Modality.VIDEO)[1]) == ["text", "video"]
-    each = sequence_slots(CONFIG, batch, visual=[Modality.IMAGE, Modality.VIDEO])
+    ids = torch.tensor([[5, 90], [5, 90]])
+    assert names(sequence_slots(CONFIG, {"input_ids": ids, STANDS_FOR: said(Modality.VIDEO, ids)})[1]) == ["text", "video"]
+    each = sequence_slots(CONFIG, {"input_ids": ids, STANDS_FOR: said([Modality.IMAGE, Modality.VIDEO], ids)})
     assert [names(row)[1] for row in each] == ["image", "video"]
     with pytest.raises(BatchError, match="2 sequences"):
-        sequence_slots(CONFIG, batch, visual=[Modality.IMAGE])
+        said([Modality.IMAGE], ids)
+
+
+def test_a_placeholder_stands_for_what_the_batch_says_of_it():
+    stands_for = torch.tensor([[0, 3, 1, 3, 3, 0]], dtype=torch.int8)
+    batch = {"input_ids": torch.tensor([[5, 90, 90, 91, 92, 6]]), STANDS_FOR: stands_for}
+    assert names(sequence_slots(CONFIG, batch)[0]) == ["text", "video", "image", "audio", "video", "text"]
+    told = [{"type": "video", "replacement": "<f><f>x"}, {"type": "image", "replacement": "<f>"}]
+    talk = [{"role": "user", "content": [{"type": "video"}, {"type": "image"}]}]
+    shared, tokenizer = SharedPlaceholder(90), SimpleNamespace(convert_ids_to_tokens=lambda _: "<f>")
+    whole = {"input_ids": torch.tensor([[90, 90, 5, 90]]), "text_replacement_offsets": [told]}
+    assert shared.labels(whole, [talk], ["a"], tokenizer).tolist() == [[3, 3, 0, 1]]
+    for short in ({**whole, "text_replacement_offsets": [told[:1]]}, {"input_ids": whole["input_ids"]}):
+        with pytest.raises(BatchError, match="'a' holds images and videos, and the model's processor does not tell"):
+            shared.labels(short, [talk], ["a"], tokenizer)
 
 
 @pytest.mark.parametrize(
-    ("batch", "said"),
+    ("batch", "why"),
     [
         ({"pixel_values": torch.zeros(1)}, "no input_ids"),
         ({"input_ids": [1, 2]}, "return_tensors"),
         ({"input_ids": torch.ones(2, 3, dtype=torch.long), "attention_mask": torch.ones(2, 1, 3, 3)}, "attention_mask"),
     ],
 )
-def test_a_batch_that_cannot_be_labelled_is_refused(batch, said):
-    with pytest.raises(BatchError, match=said):
+def test_a_batch_that_cannot_be_labelled_is_refused(batch, why):
+    with pytest.raises(BatchError, match=why):
         sequence_slots(CONFIG, batch)
 
 

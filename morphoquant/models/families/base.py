@@ -22,7 +22,8 @@ class Family:
         towers: last path part of a module -> modality of its rows, for towers that neither get_*_features calls nor one
             input modality give away.
         shared_placeholder: images and video frames stand behind the same placeholder id, so a batch has to say which it
-            holds (`visual` of `ModalityHooks.run`).
+            holds (`models.shared_placeholder`).
+        apart: why images and videos cannot be in one batch; empty where they can.
         audio_chunk: path in the config of half the frames of the chunks that clips are cut into before they are convolved; empty
             where they stay whole.
     """
@@ -32,6 +33,7 @@ class Family:
     ids: MappingProxyType[Modality, str] = field(default_factory=lambda: MappingProxyType({}))
     towers: MappingProxyType[str, Modality] = field(default_factory=lambda: MappingProxyType({}))
     shared_placeholder: bool = False
+    apart: str = ""
     audio_chunk: str = ""
 
 

@@ -8,5 +8,6 @@ MOLMO2 = FAMILIES.add(
         model_types=("molmo2",),
         why="Images and video frames have one placeholder id.",
         shared_placeholder=True,
+        apart="it refuses the pixels of both together",
     ),
 )

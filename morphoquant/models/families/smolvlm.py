@@ -8,5 +8,6 @@ SMOLVLM = FAMILIES.add(
         model_types=("smolvlm", "idefics3"),
         why="Video frames are images to the processor: they stand behind the image placeholder and come as pixel_values.",
         shared_placeholder=True,
+        apart="its processor keeps the pixels of the videos alone",
     ),
 )
