@@ -27,11 +27,27 @@ def with_weights(inputs: "GroupInputs | BasisInputs", weights: Mapping[str, Tens
     return GroupInputs(inputs.group, inputs.component, inputs.block, inputs.role, weights)
 
 
+class _Turned:
+    """A token sample in another basis, which inputs and summary both read: if one held the other, they and their weights would go
+    no sooner than with Python's next collection of cycles."""
+
+    def __init__(self, given: TokenSample | None, transform: Transform):
+        self._given, self._transform = given, transform
+
+    @cached_property
+    def sample(self) -> TokenSample | None:
+        given = self._given
+        return None if given is None else TokenSample(self._transform.input(given.x), given.slots, given.weights)
+
+    def finite(self) -> TokenSample:
+        return self.sample.finite()
+
+
 class BasisInputs:
     """`GroupInputs` in another basis; the same attributes."""
 
     def __init__(self, inputs: GroupInputs, transform: Transform):
-        self._inputs, self._transform = inputs, transform
+        self._inputs, self._transform, self._turned = inputs, transform, _Turned(inputs.sample, transform)
         self.group, self.component, self.block, self.role = inputs.group, inputs.component, inputs.block, inputs.role
 
     @property
@@ -47,16 +63,15 @@ class BasisInputs:
     def weights(self) -> dict[str, Tensor]:
         return {layer: self._transform.weight(w) for layer, w in self._inputs.weights.items()}
 
-    @cached_property
+    @property
     def sample(self) -> TokenSample | None:
-        given = self._inputs.sample
-        return None if given is None else TokenSample(self._transform.input(given.x), given.slots, given.weights)
+        return self._turned.sample
 
     @cached_property
     def summary(self) -> "BasisSummary":
         # A transform that mixes channels leaves nothing of their summary to read.
         given = None if self._transform.mixes else self._inputs.summary
-        return BasisSummary(given, self._transform, lambda: self.sample.finite())
+        return BasisSummary(given, self._transform, self._turned.finite)
 
 
 class BasisSummary:
@@ -112,8 +127,10 @@ class BasisSummary:
         return {modality: BasisSummary(None, self._transform, self._of(modality)) for modality in present}
 
     def _of(self, modality: Modality):
+        pooled = self._rows
+
         def rows() -> TokenSample:
-            sample = self._rows()
+            sample = pooled()
             keep = torch.tensor([unslot(int(label))[0] is modality for label in sample.slots], dtype=torch.bool)
             return TokenSample(sample.x[keep], sample.slots[keep], sample.weights[keep])
 

@@ -1,7 +1,9 @@
 """SmoothQuant, Outlier Suppression+, AWQ and QuaRot: what theory promises of each."""
 
+import gc
 from dataclasses import replace
 from functools import partial
+from weakref import ref
 
 import numpy as np
 import pytest
@@ -194,3 +196,17 @@ def test_channels_that_calibration_never_saw_stay_empty_in_another_basis():
     x = draw()[:0]
     moved = in_basis(group(x), Shift(torch.full((32,), 7.0, dtype=torch.float64))).summary
     assert not moved.count.any() and not moved.min.any() and not moved.max.any()
+
+
+def test_inputs_in_another_basis_go_with_whoever_holds_them():
+    """And need no collection of cycles, which looks at the number of objects and not at their gigabytes."""
+    gc.collect()
+    gc.disable()
+    try:
+        moved = in_basis(group(draw()), Scale(torch.linspace(0.2, 4, 32, dtype=torch.float64)))
+        weight, rows = (ref(one) for one in (next(iter(moved.weights.values())), moved.sample.x))
+        assert all(part.mean_abs.any() for part in moved.summary.by_modality.values())
+        del moved
+        assert weight() is None and rows() is None
+    finally:
+        gc.enable()
