@@ -4,9 +4,10 @@
     python benchmarks/memory_7b.py --blocks 1 2 4 --memory 4GB --methods rtn gptq --dtype bfloat16
 
 Each row is a process of its own: its peak is the VmHWM that the system counts for it, pages of mapped files among them. A capture
-comes first; the methods are fitted to it at w4a8 and measured. Prints what a block adds, what the 28 blocks of the 7B model would
-take, and ends with status 1 where a peak exceeds the budget. Embeddings and head of the 7B model, which are left out, add
-1.1 GB in bfloat16 and 2.2 GB in float32 each; under a budget only one of them at a time, while it runs.
+comes first; the methods are fitted to it at w4a8 and measured, and with `--ask` the model runs whole as each has quantised it.
+Prints what a block adds, what the 28 blocks of the 7B model would take, and ends with status 1 where a peak exceeds the budget.
+Embeddings and head of the 7B model, which are left out, add 1.1 GB in bfloat16 and 2.2 GB in float32 each; under a budget only
+one of them at a time, while it runs.
 """
 
 import argparse
@@ -35,6 +36,7 @@ def main() -> None:
     parser.add_argument("--hidden", type=int, default=HIDDEN)
     parser.add_argument("--intermediate", type=int, default=INTERMEDIATE)
     parser.add_argument("--free", action=argparse.BooleanOptionalAction, default=True, help="without a budget too")
+    parser.add_argument("--ask", action="store_true", help="run the quantised model too")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
@@ -45,13 +47,13 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="memory-7b-") as folder:
             _saved(Path(folder) / "model", blocks, options.hidden, options.intermediate)
             for memory in [*([""] if options.free else []), options.memory]:
-                for verb in ("capture", *options.methods):
+                for verb in ("capture", *options.methods, *(f"ask {name}" for name in options.methods if options.ask)):
                     words = {"folder": folder, "verb": verb, "memory": memory, "dtype": options.dtype}
                     words |= {"samples": options.samples, "tokens": options.tokens}
                     found = _process(words)
                     peaks.setdefault((verb, memory or "no budget"), {})[blocks] = found["peak"]
                     print(
-                        f"{blocks:3d} blocks  {verb:10} {memory or 'no budget':10} peak {found['peak'] / GB:6.2f} GB  "
+                        f"{blocks:3d} blocks  {verb:12} {memory or 'no budget':10} peak {found['peak'] / GB:6.2f} GB  "
                         f"{found['seconds']:6.1f} s  {found['told']}",
                         flush=True,
                     )
@@ -64,7 +66,7 @@ def _summary(peaks: dict[tuple[str, str], dict[int, float]], memory: str) -> int
     exceeded = False
     for (verb, budget), found in peaks.items():
         first, last = min(found), max(found)
-        line = f"{verb:10} {budget:10} {found[last] / GB:6.2f} GB with {last} blocks"
+        line = f"{verb:12} {budget:10} {found[last] / GB:6.2f} GB with {last} blocks"
         # A budget is what the peak grows up to, not by a block.
         if last > first and budget != memory:
             more = (found[last] - found[first]) / (last - first)
@@ -93,11 +95,15 @@ def _one(folder: str, verb: str, memory: str, dtype: str, samples: int, tokens: 
     from transformers import Qwen2_5OmniThinkerForConditionalGeneration
 
     import morphoquant
+    from morphoquant.core.layers import Component
     from morphoquant.core.memory import parse_memory
     from morphoquant.core.spec import QuantSpec
     from morphoquant.methods.options import parse_method
     from morphoquant.models.placing import placing
     from morphoquant.quant.residence import is_offloaded
+    from morphoquant.runs.fitting import Held, fit
+    from morphoquant.runs.inputs import CalibrationInputs
+    from morphoquant.runs.quantised_model import quantised_model
     from morphoquant.store.run_store import RunStore
     from morphoquant.store.scratch import scratch
 
@@ -113,7 +119,13 @@ def _one(folder: str, verb: str, memory: str, dtype: str, samples: int, tokens: 
         run = morphoquant.capture(
             model, given, store=store, identity=identity, memory=bound, progress=lambda stage, *_: passes.add(stage)
         )
-        if verb != "capture":
+        if verb.startswith("ask "):
+            pairs = [(parse_method(verb.removeprefix("ask ")), QuantSpec.parse("w4a8"))]
+            inputs = CalibrationInputs(run, model, (Component.LANGUAGE,))
+            (fits,) = fit(pairs, inputs, held=Held(folder=Path(tempfile.mkdtemp(dir=aside)) if bound else None))
+            with torch.inference_mode(), quantised_model(model, fits):
+                assert model(**given[0]).logits.isfinite().all()
+        elif verb != "capture":
             passes.clear()
             data = {"id": "random", "fingerprint": "0", "samples": samples}
             morphoquant.quantize(
