@@ -135,7 +135,14 @@ def draw(args, loaded: LoadedModel, data: str, count: int, *, tell: bool = True)
         identity = {"id": own.name, "fingerprint": own.fingerprint, "samples": len(own.samples)}
         return Workload(loaded, own.samples, identity, own.refused)
     samples = DATASETS[data](count, args.seed)
-    return Workload(loaded, samples, {"id": data, "fingerprint": fingerprint(samples), "samples": len(samples)})
+    refusals = [loaded.refusal(sample) for sample in samples]
+    taken, refused = [s for s, why in zip(samples, refusals, strict=True) if why is None], tuple(filter(None, refusals))
+    for sentence in refused if tell else ():
+        print(f"{data}: {sentence}", file=sys.stderr)
+    if not taken:
+        raise BatchError(refused[0])
+    # Named as they were drawn, so that they can be drawn again.
+    return Workload(loaded, taken, {"id": data, "fingerprint": fingerprint(samples), "samples": len(samples)}, refused)
 
 
 def make_capture(args, loaded: LoadedModel) -> Run:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from morphoquant.core.errors import ModelError
 from morphoquant.core.modality import CONTENT, Modality
 from morphoquant.core.progress import Progress, silent
+from morphoquant.data.sample import Sample
 from morphoquant.models.answering import Answering
 from morphoquant.models.control import ControlTokens, control_tokens
 from morphoquant.models.placing import placing
@@ -47,6 +48,11 @@ class LoadedModel:
     def tokenize(self, answer: str) -> list[int]:
         """Ids of a text as the beginning of the assistant's turn."""
         return self.answering.answer(answer)
+
+    def refusal(self, sample: Sample) -> str | None:
+        """Why the model does not take a sample's media together, in one sentence; absent where it does."""
+        own = getattr(self.encode, "refusal", None)
+        return None if own is None else own(sample)
 
     @property
     def end_of_turn(self) -> int | None:

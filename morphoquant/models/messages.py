@@ -61,7 +61,7 @@ class MessageEncoder:
         if not samples:
             raise BatchError("there is no sample to encode: give at least one.")
         talks, names = [self._messages(sample, answers) for sample in samples], [sample.id for sample in samples]
-        more = {} if self.shared is None else self.shared.options(talks, names)
+        more = {} if self.shared is None else self.shared.options(talks, names[0])
         opened = all(talk[-1]["role"] == "user" for talk in talks)
         tokenizer = self.tokenizer
         if tokenizer.pad_token is None:
@@ -84,6 +84,10 @@ class MessageEncoder:
         if self.shared is not None:
             found[STANDS_FOR] = self.shared.labels(batch, talks, names, tokenizer)
         return found
+
+    def refusal(self, sample: Sample) -> str | None:
+        """Why the model does not take a sample's media together, in one sentence; absent where it does."""
+        return None if self.shared is None else self.shared.refusal(sample.modalities, sample.id)
 
     @property
     def tokenizer(self) -> Any:

@@ -6,7 +6,7 @@ the choices of a question. No model asks for it; `pass_over` makes one take it.
 
 import functools
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,22 +47,33 @@ class SharedPlaceholder:
         image = next((index for index, modality in placeholder_ids(config).items() if modality is Modality.IMAGE), None)
         return cls(image, family.apart) if family.shared_placeholder and image is not None else None
 
-    def options(self, talks: Sequence[Talk], names: Sequence[str]) -> dict[str, bool]:
+    def refusal(self, held: Collection[str], name: str) -> str | None:
+        """Why images and videos cannot be in one batch, in one sentence; absent where they can, or there are not both.
+
+        Args:
+            held: modalities of the batch.
+            name: of the sample.
+        """
+        if not self.apart or not set(VISUAL) <= set(held):
+            return None
+        return (
+            f"sample {name!r} holds images and videos, and this model takes one of them at a time ({self.apart}): "
+            "give each a sample of its own."
+        )
+
+    def options(self, talks: Sequence[Talk], name: str) -> dict[str, bool]:
         """What a processor is asked for besides.
 
         Args:
             talks: the sequences of a batch.
-            names: of each, for the error.
+            name: of the first, for the error.
 
         Raises:
             BatchError: they hold images and videos, and cannot.
         """
         held = {kind for talk in talks for kind in _kinds(talk)}
-        if self.apart and len(held) > 1:
-            raise BatchError(
-                f"sample {', '.join(map(repr, names))} holds images and videos, and this model takes one of them at a time "
-                f"({self.apart}): give each a sample of its own."
-            )
+        if sentence := self.refusal(held, name):
+            raise BatchError(sentence)
         # The frames of a sample are chosen already.
         chosen = {"do_sample_frames": False} if Modality.VIDEO in held else {}
         return {**chosen, f"return_{LAID_OUT}": True} if len(held) > 1 else chosen

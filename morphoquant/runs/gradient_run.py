@@ -66,7 +66,7 @@ def store_gradients(
     with store.unfinished([plan], progress) as writers:
         for writer in writers.values():
             started = time.monotonic()
-            taken = [sample for sample in samples if sample.modalities <= loaded.modalities]
+            taken = [one for one in samples if one.modalities <= loaded.modalities and loaded.refusal(one) is None]
             found = measure_gradients(loaded, taken, progress)
             facts = {"seconds": round(time.monotonic() - started, 1), "samples": found.samples, "torch": torch.__version__}
             writer.finish({"gradients": [_table(found)]}, facts)

@@ -10,6 +10,7 @@ from PIL import Image
 
 from morphoquant.cli import main
 from morphoquant.core.modality import Modality, unslot
+from morphoquant.data.datasets import DATASETS
 from morphoquant.data.own import read_own
 from morphoquant.hooks.collector import Collector
 from morphoquant.hooks.modality_hooks import ModalityHooks
@@ -154,3 +155,18 @@ def test_generation_and_a_bare_forward_take_the_batch(captured, data, tmp_path):
         and Modality.IMAGE not in kinds[0]
     )
     assert Modality.VIDEO in kinds[1] and Modality.IMAGE in kinds[2], "without the word of the batch they are images"
+
+
+@pytest.mark.slow
+def test_of_a_shipped_data_set_what_the_model_does_not_take_is_left_out(captured, tmp_path, capsys):
+    family, folder, _ = captured
+    words = ["--model", str(folder), "--cache", str(tmp_path), "--samples", "9", "--eval-samples", "2"]
+    assert main(["quantize", *words, "--method", "mbq", "mquant", "--spec", "w4a8-tensor"]) == 0, capsys.readouterr().err
+    drawn = DATASETS["demo-calibration"](9, 0)
+    mixed = [one.id for one in drawn if {Modality.IMAGE, Modality.VIDEO} <= one.modalities]
+    runs = {entry.header.plan.kind: RunStore(tmp_path).open(entry.run_id) for entry in RunStore(tmp_path).entries()}
+    header = runs["capture"].header
+    left = mixed if family == "smolvlm" else []
+    assert mixed and [name for name in mixed if any(repr(name) in why for why in header.summary.get("left_out", []))] == left
+    assert header.plan.data["samples"] == 9 and runs["capture"].frame("tokens")["sample"].nunique() == 9 - len(left)
+    assert {"gradients", "quantize"} <= set(runs), "the samples are drawn again for gradients, and named alike"
