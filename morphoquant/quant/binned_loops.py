@@ -11,6 +11,8 @@ hold inside the grid and beyond it (n then stays at the outermost code). Values 
 import numpy as np
 from numba import njit, prange
 
+from morphoquant.quant.binned_layout import ends, laid_out, lines
+
 _LOOP = dict(cache=True, nogil=True, error_model="numpy")
 _TEAM = dict(_LOOP, parallel=True)
 # Sums in any order, so that several bins are worked on at a time.
@@ -40,69 +42,56 @@ def _code(u, code_low, code_high):
     return min(max(np.rint(u), code_low), code_high)
 
 
-@njit(**_LOOP)
-def _ends(edges, bin_, low, high):
-    """Where the values of a bin lie, given the row's extremes; never without a width."""
-    start, end = max(edges[bin_, 0], low), min(edges[bin_, 1], high)
-    return start, max(end, start + abs(start) * 1e-6 + 1e-12)
-
-
 @njit(**_SUM)
-def _laid_out(bins, counts, edges, low, high, start, end, share):
-    """Where the values of each bin of a row lie and how dense they are, into `start`, `end` and `share`.
-
-    Returns:
-        The values, and the sum of their squares.
-    """
-    for entry in range(len(bins)):
-        bin_ = bins[entry]
-        start[entry], end[entry], share[entry] = edges[bin_, 0], edges[bin_, 1], counts[entry]
-    values, signal = 0.0, 0.0
-    for entry in range(len(bins)):
-        a = max(start[entry], low)
-        b = max(min(end[entry], high), a + abs(a) * 1e-6 + 1e-12)
-        n = max(share[entry], 0.0)
-        start[entry], end[entry], share[entry] = a, b, n / (b - a)
-        values += n
-        signal += n * (b * b + b * a + a * a)
-    return values, signal * _THIRD
-
-
-@njit(**_SUM)
-def _rounded(start, end, share, inverse, zero, code_low, code_high):
-    """Expected sum of (u - n)^2 over the bins of a row."""
+def _rounded(x, density, inverse, zero, code_low, code_high, whole):
+    """Expected sum of (u - n)^2 over a row that is laid out; `whole` is room for F_2 at its points."""
+    for place in range(len(x)):
+        u = x[place] * inverse + zero
+        n = _code(u, code_low, code_high)
+        v = u - n
+        whole[place] = (n - zero) * _TWELFTH + v * v * v * _THIRD
     error = 0.0
-    for entry in range(len(share)):
-        first, last = start[entry] * inverse + zero, end[entry] * inverse + zero
+    for place in range(len(density)):
+        error += max(density[place] * (whole[place + 1] - whole[place]), 0.0)
+    return error
+
+
+@njit(**_SUM)
+def _rounded_exactly(x, density, inverse, zero, code_low, code_high):
+    """The same where points are hardly apart: their codes cancel before anything is added to them."""
+    error = 0.0
+    for place in range(len(density)):
+        first, last = x[place] * inverse + zero, x[place + 1] * inverse + zero
         m, o = _code(first, code_low, code_high), _code(last, code_low, code_high)
         below, above = first - m, last - o
-        error += share[entry] * max((o - m) * _TWELFTH + (above * above * above - below * below * below) * _THIRD, 0.0)
+        error += max(density[place] * ((o - m) * _TWELFTH + (above * above * above - below * below * below) * _THIRD), 0.0)
     return error
 
 
 @njit(**_LOOP)
-def _clipped(start, end, share, inverse, zero, code_low, code_high):
+def _clipped(x, density, inverse, zero, code_low, code_high):
     """The part of it beyond the grid by more than half a step, and the values there."""
     error, values = 0.0, 0.0
     top, bottom = code_high + _CLIPPED, code_low - _CLIPPED
-    for entry in range(len(share)):
-        first, last = start[entry] * inverse + zero, end[entry] * inverse + zero
-        if last > top or first < bottom:
+    for place in range(len(density)):
+        first, last = x[place] * inverse + zero, x[place + 1] * inverse + zero
+        if max(first, last) > top or min(first, last) < bottom:
             over = max(last - code_high, 0.5) ** 3 - max(first - code_high, 0.5) ** 3
             under = min(last - code_low, -0.5) ** 3 - min(first - code_low, -0.5) ** 3
-            error += share[entry] * (over + under) * _THIRD
-            values += share[entry] * (max(last - max(first, top), 0.0) + max(min(last, bottom) - first, 0.0))
+            error += density[place] * (over + under) * _THIRD
+            beyond = max(last - top, 0.0) - max(first - top, 0.0) + min(last - bottom, 0.0) - min(first - bottom, 0.0)
+            values += density[place] * beyond
     return error, values
 
 
 @njit(**_LOOP)
-def _bounded(start, end, share, limit, inner, outer):
-    """Bins as far as they do not bypass, into `inner` and `outer`; the values that do."""
+def _bounded(x, density, limit, kept):
+    """Points as far as values do not bypass, into `kept`; the values that do."""
     passed, reach = 0.0, max(limit, 0.0)
-    for entry in range(len(share)):
-        inner[entry] = min(max(start[entry], -reach), reach)
-        outer[entry] = min(max(end[entry], -reach), reach)
-        passed += share[entry] * ((end[entry] - start[entry]) - (outer[entry] - inner[entry]))
+    for place in range(len(x)):
+        kept[place] = min(max(x[place], -reach), reach)
+    for place in range(len(density)):
+        passed += density[place] * ((x[place + 1] - x[place]) - (kept[place + 1] - kept[place]))
     return passed
 
 
@@ -129,38 +118,43 @@ def errors(offsets, bins, counts, low, high, largest_offsets, largest, edges, pl
         code_high: largest code [grids].
     """
     rows, grids = len(places), step.shape[1]
-    plain, found = np.zeros((rows, 2)), np.zeros((rows, 4, grids))
+    plain, found = np.empty((rows, 2)), np.empty((rows, 4, grids))
     longest = 0
     for row in range(rows):
         longest = max(longest, offsets[row + 1] - offsets[row])
+    table, stop = lines(edges)
     shares = min(rows, _SHARES)
     for part in prange(shares):
-        room = np.empty((5, longest))
+        room = np.empty((4, 2 * longest + 1))
         for row in range(part * rows // shares, (part + 1) * rows // shares):
-            k, size = places[row], offsets[row + 1] - offsets[row]
-            own = slice(offsets[row], offsets[row + 1])
-            start, end, share = room[0, :size], room[1, :size], room[2, :size]
-            values, signal = _laid_out(bins[own], counts[own], edges, low[row], high[row], start, end, share)
+            k = places[row]
+            size, thin, values, signal = laid_out(
+                bins, counts, offsets[row], offsets[row + 1], edges, table, stop, low[row], high[row], room[0], room[1]
+            )
+            x, density, whole, kept = room[0, :size], room[1, : max(size - 1, 0)], room[2, :size], room[3, :size]
             # A bin ends a little above its row where it would have no width.
             least, most = low[row] - abs(low[row]) * 2e-6 - 2e-12, high[row] + abs(high[row]) * 2e-6 + 2e-12
             exact = largest[largest_offsets[row] : largest_offsets[row + 1]]
             for g in range(grids):
                 s, z, bound, lowest, highest = step[k, g], zero[k, g], limit[k, g], code_low[g], code_high[g]
                 inverse, top, bottom = 1.0 / s, highest + _CLIPPED, lowest - _CLIPPED
-                first, last, clip, beyond, passed = start, end, 0.0, 0.0, 0.0
-                if most > bound or least < -bound:
-                    first, last = room[3, :size], room[4, :size]
-                    passed = _bounded(start, end, share, bound, first, last)
-                error = _rounded(first, last, share, inverse, z, lowest, highest)
+                clip, beyond, passed = 0.0, 0.0, 0.0
+                bounded = most > bound or least < -bound
+                if bounded:
+                    passed = _bounded(x, density, bound, kept)
+                if bounded or thin:
+                    error = _rounded_exactly(kept if bounded else x, density, inverse, z, lowest, highest)
+                else:
+                    error = _rounded(x, density, inverse, z, lowest, highest, whole)
                 if most * inverse + z > top or least * inverse + z < bottom:
-                    clip, beyond = _clipped(first, last, share, inverse, z, lowest, highest)
+                    clip, beyond = _clipped(kept if bounded else x, density, inverse, z, lowest, highest)
                 error, clip, beyond = error * (s * s * s), clip * (s * s * s), beyond * s
                 for value in exact:
-                    x = np.float64(value)
-                    if abs(x) > bound:
+                    number = np.float64(value)
+                    if abs(number) > bound:
                         passed += 1
                         continue
-                    u = x * inverse + z
+                    u = number * inverse + z
                     off = (u - _code(u, lowest, highest)) * s
                     error += off * off
                     if u > top or u < bottom:
@@ -228,7 +222,7 @@ def objectives(
             n = counts[entry]
             if n <= 0:
                 continue
-            start, end = _ends(edges, bins[entry], low[row], high[row])
+            start, end = ends(edges, bins[entry], low[row], high[row])
             plain[row, 0] += n * (end * end + end * start + start * start) / 3
             plain[row, 1] += n
             inner, outer, sign = (start, end, 1.0) if end > 0 else (end, start, -1.0)

@@ -37,9 +37,17 @@ class StaticGrids:
     code_high: int
 
 
+def stacked(several: Sequence[StaticGrids]) -> tuple[np.ndarray, ...]:
+    """Grids of one step a channel for `BinnedRows.errors_on`: step, zero, limit [K, grids], lowest and highest code [grids]."""
+    placed = (np.stack([getattr(grids, name) for grids in several], 1) for name in ("step", "zero", "limit"))
+    return *placed, *(np.array([getattr(grids, name) for grids in several], float) for name in ("code_low", "code_high"))
+
+
 @dataclass(frozen=True, eq=False)
 class Sums:
-    """Sums over the values of each row, float64 [R]; add rows up before taking ratios or decibels.
+    """Sums over the values of each row; add rows up before taking ratios or decibels.
+
+    Float64 [R]; of several grids [R, grids], but for the first two, which no grid changes.
 
     Attributes:
         values: how many.
@@ -178,15 +186,17 @@ class BinnedRows:
 
     def errors(self, grids: StaticGrids) -> Sums:
         """Sums of each row on the grid of its channel."""
-        return self.errors_on([grids])[0]
+        plain, found = self._errors(stacked([grids]))
+        return Sums(*plain.T, *found[:, :, 0].T)
 
-    def errors_on(self, several: Sequence[StaticGrids]) -> list[Sums]:
-        """`errors` of several grids, each with a code range of its own, for less than as many times the work."""
-        step, zero, limit = (np.stack([getattr(grids, name) for grids in several], 1) for name in ("step", "zero", "limit"))
-        codes = (np.array([getattr(grids, name) for grids in several], float) for name in ("code_low", "code_high"))
+    def errors_on(self, several: tuple[np.ndarray, ...]) -> Sums:
+        """`errors` of several grids, as `stacked` gives them, for less than as many times the work."""
+        plain, found = self._errors(several)
+        return Sums(*plain.T, *np.moveaxis(found, 1, 0))
+
+    def _errors(self, several: tuple[np.ndarray, ...]) -> tuple[np.ndarray, np.ndarray]:
         with _ONE_AT_A_TIME:
-            plain, found = loops.errors(*self._flat(), self.channel, step, zero, limit, *codes)
-        return [Sums(*plain.T, *found[:, :, place].T) for place in range(len(several))]
+            return loops.errors(*self._flat(), self.channel, *several)
 
     def objectives(self, grids: StaticGrids, p: float, cosine: bool = False) -> Objectives:
         """Sums of each row on each of the grids of its channel; for pooled rows, one a channel.

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from morphoquant.core.errors import StoreError
+from morphoquant.core.modality import MODALITIES
 from morphoquant.core.selection import Selection
 from morphoquant.core.spec import FULL_PRECISION_BITS, QuantSpec
 from morphoquant.queries.compare import comparable, run_labels
@@ -14,7 +15,7 @@ from morphoquant.queries.decibels import sqnr_db
 from morphoquant.queries.errors import layer_errors_of
 from morphoquant.queries.layers import group_row
 from morphoquant.queries.modalities import ordered
-from morphoquant.queries.what_if import part_sums, sums_frame
+from morphoquant.queries.what_if import SUMS, part_sums, sums_frame
 from morphoquant.queries.what_if_inputs import layer_parts, layer_statistics
 from morphoquant.store.run import Run
 
@@ -44,7 +45,7 @@ def predicted_sqnr(
     """
     import torch
 
-    from morphoquant.quant.binned_rows import StaticGrids
+    from morphoquant.quant.binned_rows import StaticGrids, stacked
     from morphoquant.quant.grid import symmetric_grid
 
     stats = layer_statistics(capture, layer)
@@ -56,12 +57,13 @@ def predicted_sqnr(
     for width, clip in settings:
         levels = symmetric_grid(absmax * clip, width)
         grids.append(StaticGrids(levels.step.numpy(), levels.zero_point.numpy(), nowhere, levels.code_low, levels.code_high))
-    parts = layer_parts(capture, stats)
-    total = sum(part_sums(part, part.rows.errors_on(grids), len(stats.places), selection) for part in parts)
-    found = [
-        sums_frame(stats.places, sums).assign(bits=width, clip=clip) for (width, clip), sums in zip(settings, total, strict=True)
-    ]
-    frame = pd.concat(found, ignore_index=True)
+    together, total = stacked(grids), np.zeros((len(SUMS), len(settings), len(MODALITIES)))
+    for part in layer_parts(capture, stats, selection):
+        total += part_sums(part, part.rows.errors_on(together), 1, selection)
+    # As if each setting were a layer of its own: their rows come one after the other.
+    frame = sums_frame(pd.concat([stats.places] * len(settings)), total.reshape(len(SUMS), -1))
+    shown = np.repeat(np.array(settings, float), (total[0] > 0).sum(axis=1), axis=0)
+    frame = frame.assign(bits=shown[:, 0].astype(np.int64), clip=shown[:, 1])
     if frame.empty:
         raise StoreError(f"run {capture.run_id!r} keeps no histogram of {layer!r} here: choose another layer or modality.")
     frame["sqnr_db"] = sqnr_db(frame["signal_sq"], frame["error_sq"])

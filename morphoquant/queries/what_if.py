@@ -1,6 +1,5 @@
 """What any setting would do to layer inputs, from histograms alone: mask, grids, searched clip ratios, errors by modality."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -118,18 +117,28 @@ def layer_sums(prediction: Prediction, selection: Selection, channel: int | None
     """
     layers = prediction.inputs.layers
     pairs = zip(prediction.inputs.parts, prediction.sums, strict=True)
-    return sums_frame(layers, sum(part_sums(part, [sums], len(layers), selection, channel)[0] for part, sums in pairs))
+    return sums_frame(layers, sum(part_sums(part, sums, len(layers), selection, channel) for part, sums in pairs))
 
 
-def part_sums(part: Part, several: Sequence, layers: int, selection: Selection, channel: int | None = None) -> np.ndarray:
-    """Each of several `quant.binned_rows.Sums` of a part by layer and modality, [several, SUMS, layers * modalities]."""
+def part_sums(part: Part, sums, layers: int, selection: Selection, channel: int | None = None) -> np.ndarray:
+    """`quant.binned_rows.Sums` of a part by layer and modality, [SUMS, layers * modalities]; of grids [SUMS, grids, ...]."""
     wanted = where(selection)
     positions = [POSITIONS.index(name) for name in wanted["position"]]
     modalities = [MODALITIES.index(name) for name in wanted.get("modality", MODALITIES)]
-    own = np.isin(part.position, positions) & np.isin(part.modality, modalities)
+    chosen = np.zeros((len(MODALITIES), len(POSITIONS)), bool)
+    chosen[np.ix_(modalities, positions)] = True
+    own = chosen[part.modality, part.position]
     own &= True if channel is None else part.rows.channel == channel
-    key, size = (part.layer * len(MODALITIES) + part.modality)[own], layers * len(MODALITIES)
-    return np.array([[np.bincount(key, getattr(sums, name)[own], size) for name in SUMS] for sums in several])
+    key = (part.layer * len(MODALITIES) + part.modality)[own]
+    found = np.zeros((len(SUMS), layers * len(MODALITIES), *sums.error_sq.shape[1:]))
+    if len(key):
+        # Rows of one modality are stored one after the other, so these are few.
+        starts = np.flatnonzero(np.diff(key, prepend=-1))
+        for total, name in zip(found, SUMS, strict=True):
+            rows = getattr(sums, name)
+            each = np.add.reduceat(rows if len(key) == len(own) else rows[own], starts, axis=0)
+            np.add.at(total, key[starts], each.reshape(len(each), *[-1] * (total.ndim - 1)))
+    return np.moveaxis(found, 1, -1)
 
 
 def sums_frame(layers: pd.DataFrame, total: np.ndarray) -> pd.DataFrame:

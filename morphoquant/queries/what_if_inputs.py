@@ -12,7 +12,9 @@ from morphoquant.core.modality import MODALITIES, POSITIONS
 from morphoquant.core.selection import Selection
 from morphoquant.queries.histograms import layers_with_histograms
 from morphoquant.queries.layers import PLACE, group_row, groups
+from morphoquant.queries.modalities import where
 from morphoquant.stats.bins import BIN_COUNT, SIGN_BINS, bin_edges, bin_of, coarse_of, fine_edges
+from morphoquant.store.ahead import ahead
 from morphoquant.store.run import Run
 
 # Histogram rows that are kept at once: the embedded model has 0.75 million, which take 0.25 GB.
@@ -102,11 +104,13 @@ def layer_statistics(capture: Run, layer: str) -> "Statistics":
     return Statistics(capture, places[places["layer"] == group].reset_index(drop=True))
 
 
-def layer_parts(capture: Run, stats: "Statistics") -> Iterator[Part]:
-    """The `parts` of `layer_inputs`, some rows of the first at a time."""
-    fine = _fine(capture, stats)
-    for table in capture.pieces("histograms", _COLUMNS, {"group": list(stats.place)}):
-        yield from _refined(stats, _coarse(stats, table), fine)
+def layer_parts(capture: Run, stats: "Statistics", selection: Selection) -> Iterator[Part]:
+    """The `parts` of `layer_inputs` as far as they are selected, some rows of the first at a time."""
+    wanted = {"group": list(stats.place), **where(selection)}
+    with ahead(capture.pieces("histograms", _COLUMNS, wanted)) as tables:
+        fine = _fine(capture, stats)
+        for table in tables:
+            yield from _refined(stats, _coarse(stats, table), fine)
 
 
 def model_inputs(capture: Run, selection: Selection) -> WhatIfInputs:
@@ -294,6 +298,7 @@ def _codes(column: pa.ChunkedArray, places: dict[str, int]) -> np.ndarray:
 
 def _lists(table: pa.Table, name: str) -> tuple[np.ndarray, np.ndarray]:
     """Offsets and values of a list column."""
-    lists = table[name].combine_chunks()
+    column = table[name]
+    lists = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
     lengths = lists.value_lengths().to_numpy()
     return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64), lists.flatten().to_numpy()

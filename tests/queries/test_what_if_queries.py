@@ -307,9 +307,9 @@ def test_an_input_read_in_pieces_adds_up_to_the_input(odd_runs, tmp_path, monkey
         writer.finish({name: [run.table(name)] for name in run.header.tables}, {})
     layer = layers_with_histograms(run)[0]
     stats, whole = layer_statistics(store.open(run.run_id), layer), layer_inputs(run, layer)
-    parts = list(layer_parts(store.open(run.run_id), stats))
+    parts = list(layer_parts(store.open(run.run_id), stats, EVERYTHING))
     assert len(whole.parts) == 2
     assert len(parts) > 4 and sum(len(part.layer) for part in parts) == sum(len(part.layer) for part in whole.parts)
     prediction = predict(whole, WhatIf(bits=3, clip=0.7))
-    found = sum(part_sums(part, [part.rows.errors(prediction.placed.grids)], 1, Selection())[0] for part in parts)
+    found = sum(part_sums(part, part.rows.errors(prediction.placed.grids), 1, Selection()) for part in parts)
     pd.testing.assert_frame_equal(sums_frame(stats.places, found), layer_sums(prediction, Selection()), rtol=1e-12)
