@@ -6,6 +6,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from morphoquant.core.evaluation import SUBJECTS
+from morphoquant.figures.inks import readable_inks
 from morphoquant.figures.theme import DIFFERENCE, MAGNITUDE, lay_out, three_digits
 from morphoquant.figures.ticks import escaped
 
@@ -30,32 +31,38 @@ def calibration_map(frame: pd.DataFrame, column: str, axis: str, scale: float, c
     titles = [escaped(label) for label in labels]
     gaps = dict(horizontal_spacing=0.1, vertical_spacing=0.3 / down if down > 1 else 0.0)
     figure = make_subplots(rows=down, cols=across, subplot_titles=titles, **gaps)
+    values = scale * frame[column].to_numpy(float)
+    values = values[np.isfinite(values)]
+    reach = max(float(np.abs(values).max(initial=0.0)), 1.0 if scale == 100.0 else 1e-6)
+    low, high = (-reach, reach) if centred else (float(values.min()), float(values.max()))
+    colours = DIFFERENCE if centred else MAGNITUDE
     most = 0
     for place, label in enumerate(labels):
         part = frame[frame["label"] == label]
         cells, notes = _cells(part, column, scale, subjects)
         most = max(most, len(cells))
-        figure.add_trace(
-            go.Heatmap(
-                z=cells.to_numpy(float),
-                x=subjects,
-                y=list(cells.index),
-                coloraxis="coloraxis",
-                text=notes,
-                texttemplate="%{text}",
-                xgap=2,
-                ygap=2,
-                hovertemplate="calibrated on %{y}, asked about %{x}<br>%{text}<extra></extra>",
-            ),
-            row=place // across + 1,
-            col=place % across + 1,
-        )
-    values = scale * frame[column].to_numpy(float)
-    values = values[np.isfinite(values)]
-    reach = max(float(np.abs(values).max(initial=0.0)), 1.0 if scale == 100.0 else 1e-6)
-    low, high = (-reach, reach) if centred else (float(values.min()), float(values.max()))
-    colours = dict(colorscale=DIFFERENCE if centred else MAGNITUDE, cmin=low, cmax=high, colorbar=dict(title=dict(text=axis)))
-    figure.update_layout(coloraxis=colours)
+        shown = cells.to_numpy(float)
+        inks = readable_inks(shown, colours, low, high)
+        for ink in sorted(set(inks[np.isfinite(shown)])):
+            figure.add_trace(
+                go.Heatmap(
+                    z=np.where(inks == ink, shown, np.nan),
+                    x=subjects,
+                    y=list(cells.index),
+                    coloraxis="coloraxis",
+                    text=np.where(inks == ink, notes, "").tolist(),  # Plotly writes the text of a cell without a value too
+                    texttemplate="%{text}",
+                    textfont=dict(color=ink),
+                    xgap=2,
+                    ygap=2,
+                    hoverongaps=False,
+                    hovertemplate="calibrated on %{y}, asked about %{x}<br>%{text}<extra></extra>",
+                ),
+                row=place // across + 1,
+                col=place % across + 1,
+            )
+    bar = dict(title=dict(text=axis))
+    figure.update_layout(coloraxis=dict(colorscale=colours, cmin=low, cmax=high, colorbar=bar))
     figure.update_yaxes(type="category", autorange="reversed", showgrid=False, title_text="Calibrated on")
     figure.update_xaxes(type="category", showgrid=False, title_text="Asked about")
     return lay_out(figure, 70 + down * (90 + 46 * most), legend=False)

@@ -44,7 +44,7 @@ def draw_heat(axes: Axes, trace, x: Scale, y: Scale, layout):
     axes.set_xlim(xs[0], xs[-1])
     axes.set_ylim(ys[0], ys[-1])
     if trace.texttemplate is not None:
-        _numbers(axes, trace, z, xs, ys, colours, norm)
+        _numbers(axes, trace, z, xs, ys)
     shown = source.showscale if source.showscale is not None else True
     bar = source.colorbar
     return (mappable, words.text(bar.title.text), bar.tickvals, bar.ticktext) if shown else None
@@ -73,7 +73,7 @@ def _even(edges: np.ndarray) -> bool:
     return bool(np.allclose(gaps, gaps[0]))
 
 
-def _numbers(axes, trace, z, xs, ys, colours, norm) -> None:
+def _numbers(axes, trace, z, xs, ys) -> None:
     if trace.texttemplate != "%{text}" or trace.text is None:
         raise ExportError(f"cannot print the text template {trace.texttemplate!r}: give the texts and '%{{text}}'.")
     for row in range(z.shape[0]):
@@ -81,7 +81,5 @@ def _numbers(axes, trace, z, xs, ys, colours, norm) -> None:
             label = trace.text[row][column]
             if z.mask is not np.False_ and np.ma.getmaskarray(z)[row, column] or not label:
                 continue
-            red, green, blue, alpha = colours(norm(z[row, column]))
-            dark = alpha > 0.4 and 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.45
             at = ((xs[column] + xs[column + 1]) / 2, (ys[row] + ys[row + 1]) / 2)
-            axes.annotate(words.text(label), at, ha="center", va="center", color="white" if dark else "black")
+            axes.annotate(words.text(label), at, ha="center", va="center", color=words.rgba(trace.textfont.color or "black"))
