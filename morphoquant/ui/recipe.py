@@ -1,5 +1,7 @@
 """A run as an llm-compressor recipe, and its exclusions, to save."""
 
+from contextlib import suppress
+
 import streamlit as st
 
 from morphoquant.core.errors import MorphoQuantError
@@ -22,8 +24,8 @@ def recipe_made(store: RunStore) -> None:
         return
     labels = answer_labels(offered, known)
     kinds = {one.run_id: "answers" if one.header.plan.kind == "evaluate" else "layer errors" for one in offered}
-    run_id = st.selectbox("Quantised run", list(labels), format_func=lambda one: f"{labels[one]}, {kinds[one]}", key="recipe_run")
-    run = store.open(run_id)
+    named = dict(format_func=lambda one: f"{labels[one]}, {kinds[one]}", key="recipe_run")
+    run = store.open(st.selectbox("Quantised run", list(labels), index=_first(str(store.cache), tuple(labels)), **named))
     _recipe(store, run)
     try:
         names = excluded(store, run)
@@ -34,9 +36,20 @@ def recipe_made(store: RunStore) -> None:
     st.caption(f"{linears} in full precision.")
     with st.container(horizontal=True):
         for suffix, mime in _MIME.items():
-            text, name = excluded_text(run, names, suffix), f"{run_id}-ignore{suffix}"
+            text, name = excluded_text(run, names, suffix), f"{run.run_id}-ignore{suffix}"
             label = f"Save the exclusions ({suffix[1:].upper()})"
             st.download_button(label, text, name, mime, on_click="ignore", key=f"save_ignore_{suffix[1:]}")
+
+
+@st.cache_data(max_entries=8, show_spinner="Looking for a run that can be a recipe")
+def _first(cache: str, run_ids: tuple[str, ...]) -> int:
+    """The place of the newest of finished runs that a recipe can be made of, 0 if there is none."""
+    store = RunStore(cache)
+    for place, run_id in enumerate(run_ids):
+        with suppress(MorphoQuantError):
+            recipe(store, store.open(run_id))
+            return place
+    return 0
 
 
 def _recipe(store: RunStore, run: Run) -> None:
