@@ -19,20 +19,32 @@ def table_panel(frame: pd.DataFrame, name: str, key: str) -> None:
         key: unique on the page.
     """
     numbers = [column for column in frame if pd.api.types.is_float_dtype(frame[column])]
-    columns = {column: st.column_config.NumberColumn(format=number_format(frame[column])) for column in numbers}
+    columns = {
+        column: st.column_config.NumberColumn(format=number_format(frame[column], _in_decibels(column))) for column in numbers
+    }
     st.dataframe(frame, hide_index=True, key=f"table_{key}", column_config=columns, placeholder="")
     with st.popover("Save table"):
         save_buttons(None, frame, name, key, (".csv", ".md", ".tex"))
 
 
-def number_format(values: pd.Series) -> str:
+def number_format(values: pd.Series, decibels: bool = False) -> str:
     """How all numbers of a column are written: with one number of decimals, so that 19.1 and 19.0 stand under each other.
 
-    It gives the middle value three digits. Where that would round a value to nothing, each has three digits of its own.
+    It gives the middle value three digits, and the smallest one. Where that takes too many decimals, all are powers of ten.
+
+    Args:
+        values: of the column.
+        decibels: whether they are; 0.002 dB is no more than 0.00, since zero is in the middle of their scale.
     """
     sizes = values.abs()
     sizes = sizes[(sizes > 0) & (sizes < math.inf)]
     if sizes.empty:
         return "%.0f"
     decimals = min(max(2 - math.floor(math.log10(sizes.median())), 0), _MOST_DECIMALS)
-    return f"%.{decimals}f" if sizes.min() >= 10.0**-decimals else "%.3g"
+    if not decibels:
+        decimals = max(decimals, -math.floor(math.log10(sizes.min())))
+    return f"%.{decimals}f" if decimals <= _MOST_DECIMALS else "%.2e"
+
+
+def _in_decibels(title: str) -> bool:
+    return title.endswith("dB)")
