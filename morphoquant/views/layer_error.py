@@ -31,6 +31,10 @@ def _draw(frame, selection):
     return ring_layer(depth_lines(frame, measure.axis, log=measure.log), selection.layer)
 
 
+def _stages(frame):
+    return "Hollow or dashed is the run before, filled or solid the run after." if frame["stage"].nunique() > 1 else ""
+
+
 def _draw_less(frame, selection):
     measure = chosen(MEASURES, selection)
     axis = f"{measure.label}, of the first run's (ratio, log scale)" if measure.log else f"Change of {measure.axis}"
@@ -43,8 +47,7 @@ VIEWS.add(
         name="layer_error",
         title="Layer error",
         question="Which layer loses the signal, and in which modality?",
-        how_to_read="Hollow or dashed is the run before, filled or solid the run after. "
-        "A layer without error has no point, a chosen one a ring.",
+        how_to_read="A layer without error has no point, a chosen one a ring.",
         takes=frozenset({"component", "role", "modalities", "positions", "measure"}),
         rings=frozenset({"layer"}),
         runs="many",
@@ -52,6 +55,7 @@ VIEWS.add(
         draw=_draw,
         measures=MEASURES,
         most=2,
+        caption=_stages,
         beside=Beside(
             title="Layer error less that of the first run",
             how_to_read="Of SQNR and cosine, layers above the line are better than in the first run; of the other measures, "

@@ -4,6 +4,7 @@ import ast
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
@@ -76,7 +77,11 @@ def test_every_measure_says_in_a_line_what_it_tells():
     assert {name for (name, _), meaning in told.items() if not meaning} == CUTS
     assert all(meaning.endswith(".") and len(meaning) <= 130 for meaning in told.values() if meaning)
     view = VIEWS["layer_error"]
-    assert view.told(None, Selection(measure="output_cosine")).startswith("Cosine") and "SQNR" not in view.how_to_read
+    one, two = pd.DataFrame({"stage": ["after"]}), pd.DataFrame({"stage": ["before", "after"]})
+    told = view.told(one, Selection(measure="output_cosine"))
+    assert told.startswith("Cosine") and "SQNR" not in view.how_to_read
+    # One run alone, as each is side by side, has no run before it.
+    assert "Hollow" not in told and "Hollow" in view.told(two, Selection())
 
 
 @pytest.mark.parametrize("name", list(VIEWS))
