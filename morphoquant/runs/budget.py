@@ -1,6 +1,9 @@
 """What a memory budget leaves: the process as it is, the largest weight that is read for a forward, and a tenth are taken."""
 
+import mmap
+
 import psutil
+import torch
 from torch import nn
 
 from morphoquant.core.errors import ModelError
@@ -20,6 +23,7 @@ def room(memory: int, model: nn.Module) -> int:
     Raises:
         ModelError: there are none.
     """
+    _read_in(model)
     held = psutil.Process().memory_info().rss
     passing = max(one.numel() * 4 for one in model.parameters()) if is_offloaded(model) else 0
     left = memory - int(LEFT * memory) - held - passing
@@ -30,3 +34,10 @@ def room(memory: int, model: nn.Module) -> int:
             f"{(held + passing) / (1 - 2 * LEFT) / 1e9:.1f} GB."
         )
     return left
+
+
+def _read_in(model: nn.Module) -> None:
+    """Reads a byte of each page of the weights in main memory: those that are mapped from files count as held when they are."""
+    for one in model.parameters():
+        if one.device.type == "cpu":
+            one.detach().reshape(-1).view(torch.uint8)[:: mmap.PAGESIZE].sum()

@@ -224,6 +224,16 @@ def test_the_verbs_take_a_budget_and_find_the_runs_of_those_without(folder, tmp_
     assert answers[0] == answers[1]
 
 
+def test_weights_that_are_mapped_and_not_read_yet_are_reckoned_as_held(tmp_path):
+    width, memory = 4096, 10**10
+    (tmp_path / "weight").write_bytes(bytes(4 * width**2))
+    mapped = torch.from_file(str(tmp_path / "weight"), shared=False, size=width**2, dtype=torch.float32)
+    model = torch.nn.Linear(width, width, bias=False, device="meta")
+    model.weight = torch.nn.Parameter(mapped.view(width, width), requires_grad=False)
+    held = psutil.Process().memory_info().rss
+    assert room(memory, model) < 0.9 * memory - held - 0.9 * mapped.nbytes
+
+
 def test_rows_that_wait_are_reckoned_as_what_counting_them_will_take():
     linear, slots, keys = torch.nn.Linear(50, 2), torch.tensor([0, 1, 1], dtype=torch.int8), torch.arange(3).to(torch.uint64)
     one = 2 * 50 * place_bytes(8) + 4 * 50 * GATHERED
