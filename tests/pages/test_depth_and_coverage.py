@@ -27,7 +27,7 @@ def open_at(cache: Path, monkeypatch, name: str, **query) -> AppTest:
 
 def test_the_overview_says_what_reached_which_part(small_runs, monkeypatch):
     app = open_at(small_runs.store.cache, monkeypatch, "overview", capture=small_runs.capture.run_id)
-    lines = [line.value for line in app.markdown if "-badge[" in line.value]
+    lines = [line.value for line in app.markdown if "-background[" in line.value]
     assert not app.exception and [line.split()[0] for line in lines] == ["vision", "connector", "language"]
     assert "audio 90" in lines[2] and "red" not in lines[2]
 
