@@ -31,7 +31,10 @@ def table(judged: Sequence[Judged]) -> str:
     ]
     for one in judged:
         covered = f"no: {'; '.join(one.why)}" if one.why else one.covered
-        covered += f" (by its class alone: {one.unbuilt})" if one.unbuilt else ""
+        if one.stood_in:
+            covered += f" ({one.stood_in} stood in for)"
+        elif one.unbuilt:
+            covered += f" (by its class alone: {one.unbuilt})"
         lines.append(f"| {one.model_type} | {one.kind} | {', '.join(one.modalities)} | {one.experts} | {covered} |")
     return "\n".join(lines) + "\n"
 

@@ -6,6 +6,7 @@ rows are labelled as it is said here is shown by running tiny models of the clas
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -25,6 +26,7 @@ from morphoquant.quant.experts import fused_experts, still_fused
 RUN = frozenset(
     {
         "Gemma3ForConditionalGeneration",
+        "Gemma3nForConditionalGeneration",
         "Gemma4ForConditionalGeneration",
         "GraniteSpeechForConditionalGeneration",
         "Idefics3ForConditionalGeneration",
@@ -45,6 +47,8 @@ RUN = frozenset(
         "VoxtralForConditionalGeneration",
     }
 )
+# Of these the tests run with a stand-in for a part that they cannot have: what it is.
+STOOD_IN = MappingProxyType({"Gemma3nForConditionalGeneration": "its timm network"})
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,11 @@ class Judged:
     def covered(self) -> str:
         """ "run" in the tests, covered "by rule", or "no"."""
         return "no" if self.why else "run" if self.kind in RUN else "by rule"
+
+    @property
+    def stood_in(self) -> str:
+        """What stood in for a part of the class when it was run; empty where it was whole, or was not run."""
+        return STOOD_IN.get(self.kind, "") if self.covered == "run" else ""
 
 
 def judge_all() -> Iterator[Judged]:

@@ -19,8 +19,10 @@ def test_a_class_is_judged_by_its_modules():
 
 
 def test_a_class_that_cannot_be_built_is_judged_by_its_methods():
-    found = judge("gemma3n", "Gemma3nForConditionalGeneration")
-    assert "timm" in found.unbuilt and found.covered == "by rule" and found.modalities == (Modality.IMAGE, Modality.AUDIO)
+    found = judge("fast_vlm", "FastVlmForConditionalGeneration")
+    assert "timm" in found.unbuilt and found.covered == "by rule" and found.modalities == (Modality.IMAGE,)
+    stood_in = judge("gemma3n", "Gemma3nForConditionalGeneration")
+    assert stood_in.covered == "run" and "timm" in stood_in.stood_in and stood_in.modalities == (Modality.IMAGE, Modality.AUDIO)
 
 
 def test_an_id_of_two_modalities_is_declared_by_a_family():

@@ -2,6 +2,7 @@
 
 import torch
 import transformers as tf
+from tiny_gemma3n import gemma3n
 from tiny_models import AUDIO, IMAGE, TEXT, VIDEO, VIT, seeded, sequences
 
 LLAMA = TEXT | {"num_key_value_heads": 2, "model_type": "llama", "pad_token_id": 0}
@@ -227,5 +228,6 @@ def minicpm_v():
 
 
 FAMILIES = {
-    make.__name__: make for make in (llava, idefics3, gemma4, gemma4_moe, phi4_multimodal, granite_speech, kimi_k25, minicpm_v)
+    make.__name__: make
+    for make in (llava, idefics3, gemma3n, gemma4, gemma4_moe, phi4_multimodal, granite_speech, kimi_k25, minicpm_v)
 }
