@@ -35,6 +35,7 @@ RUN = frozenset(
         "LlavaForConditionalGeneration",
         "LlavaOnevisionForConditionalGeneration",
         "MiniCPMV4_6ForConditionalGeneration",
+        "Molmo2ForConditionalGeneration",
         "Phi4MultimodalForCausalLM",
         "Qwen2AudioForConditionalGeneration",
         "Qwen2VLForConditionalGeneration",

@@ -26,7 +26,7 @@ def test_a_class_that_cannot_be_built_is_judged_by_its_methods():
 
 
 def test_an_id_of_two_modalities_is_declared_by_a_family():
-    assert judge("molmo2", "Molmo2ForConditionalGeneration").covered == "by rule"
+    assert judge("molmo2", "Molmo2ForConditionalGeneration").covered == "run"
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ import torch
 import transformers as tf
 from tiny_gemma3n import gemma3n
 from tiny_models import AUDIO, IMAGE, TEXT, VIDEO, VIT, seeded, sequences
+from tiny_molmo2 import molmo2, molmo2_video
 
 LLAMA = TEXT | {"num_key_value_heads": 2, "model_type": "llama", "pad_token_id": 0}
 PATCHES = torch.tensor([[x, y] for y in range(4) for x in range(4)])
@@ -229,5 +230,17 @@ def minicpm_v():
 
 FAMILIES = {
     make.__name__: make
-    for make in (llava, idefics3, gemma3n, gemma4, gemma4_moe, phi4_multimodal, granite_speech, kimi_k25, minicpm_v)
+    for make in (
+        llava,
+        idefics3,
+        molmo2,
+        molmo2_video,
+        gemma3n,
+        gemma4,
+        gemma4_moe,
+        phi4_multimodal,
+        granite_speech,
+        kimi_k25,
+        minicpm_v,
+    )
 }
