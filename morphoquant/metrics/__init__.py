@@ -1,1 +1,1 @@
-"""Error measures, one a file, and the sums that the errors table is made of. Torch."""
+"""The sums that the errors and grid_use tables are made of; `queries/errors.py` makes measures of them. Torch."""

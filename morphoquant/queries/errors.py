@@ -122,6 +122,7 @@ ERROR_MEASURES = {
     "nmse": lambda sums: sums["error_sq"] / sums["signal_sq"],
     "mse": lambda sums: sums["error_sq"] / (sums["tokens"] * sums["width"]),
     "cosine": lambda sums: sums["cosine_sum"] / sums["tokens"],
+    "cosine_min": lambda sums: sums["cosine_min"],
     "inlier_sqnr_db": _inlier_db,
     "outlier_sqnr_db": lambda sums: sqnr_db(sums["outlier_signal_sq"], sums["outlier_error_sq"]),
     "bypass_density": lambda sums: 100.0 * sums["bypassed"] / (sums["tokens"] * sums["width"]),
@@ -150,8 +151,9 @@ def layer_errors(run: Run, selection: Selection, measure: str) -> pd.DataFrame:
     Args:
         run: a quantize run.
         selection: component, role, modalities and positions.
-        measure: "output_sqnr_db", "input_nmse", ...: a tap and one of sqnr_db, nmse, mse and cosine; or, of the input only,
-            "inlier_sqnr_db", "outlier_sqnr_db" (over unmasked and masked channels) and "bypass_density" (percent).
+        measure: "output_sqnr_db", "input_nmse", ...: a tap and one of sqnr_db, nmse, mse, cosine (mean over tokens) and
+            cosine_min (of the worst token); or, of the input only, "inlier_sqnr_db", "outlier_sqnr_db" (over unmasked and
+            masked channels) and "bypass_density" (percent).
 
     Returns:
         layer, label, component, role, block, order, modality, tokens, value. An exact layer has infinite dB; a layer in which

@@ -16,6 +16,8 @@ MEASURES = (
     Measure("input_mse", "Input mean squared error", "activation units\u00b2", log=True, meaning=MSE),
     Measure("output_cosine", "Output cosine to full precision", "1", meaning=COSINE),
     Measure("input_cosine", "Input cosine to full precision", "1", meaning=COSINE),
+    Measure("output_cosine_min", "Output cosine of the worst token", "1", meaning=COSINE),
+    Measure("input_cosine_min", "Input cosine of the worst token", "1", meaning=COSINE),
     Measure("inlier_sqnr_db", "Input SQNR of inlier channels", "dB", meaning=SQNR),
     Measure("outlier_sqnr_db", "Input SQNR of outlier channels", "dB", meaning=SQNR),
     Measure("bypass_density", "Input values that bypass the grid", "%", meaning=BYPASS),

@@ -15,7 +15,6 @@ from morphoquant.methods.morpho.search import Placement, clip_ratios, search_rat
 from morphoquant.methods.morpho.settings import PAPER, REFERENCE
 from morphoquant.methods.morpho.token_cosine import refine_ratio_index
 from morphoquant.methods.options import parse_method
-from morphoquant.metrics.cosine import token_cosines
 from morphoquant.quant.bypass import EVERY_VALUE
 from morphoquant.quant.grid import range_grid
 from morphoquant.quant.linear import QuantizedLinear
@@ -257,7 +256,9 @@ def test_a_bypass_penalty_counters_the_degenerate_objective(down):
 def loss(sample, hat, settings):
     share = (sample.weights / sample.weights.sum())[:, None]
     error = ((hat - sample.x).double().abs() ** settings.p * share).sum(0).mean()
-    return float(error + settings.cos_weight * (1 - (token_cosines(sample.x, hat) * share[:, 0]).sum()))
+    return float(
+        error + settings.cos_weight * (1 - (torch.cosine_similarity(sample.x.double(), hat.double()) * share[:, 0]).sum())
+    )
 
 
 def test_the_token_cosine_lowers_the_joint_objective(inputs):

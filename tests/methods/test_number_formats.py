@@ -2,12 +2,12 @@
 
 import pytest
 import torch
+from fixtures.decibels import sqnr_db
 from made_groups import draw, group
 
 from morphoquant.core.errors import SpecError
 from morphoquant.core.spec import ACTIVATION_FORMATS, FORMAT_BITS, WEIGHT_FORMATS, QuantSpec
 from morphoquant.methods.options import parse_method
-from morphoquant.metrics.sqnr_db import sqnr_db
 from morphoquant.quant.formats import ACTIVATIONS, quantize_weight_in
 from morphoquant.quant.linear import QuantizedLinear
 
@@ -35,7 +35,7 @@ def test_every_bit_width_of_weights_and_activations(suffix, inputs):
         assert max(len(row.unique()) for row in wq) <= 2**bits * (4 if suffix == "-g8" else 1)
         lines = xq if suffix == "-token" else xq.T
         assert max(len(line.unique()) for line in lines) <= 2**bits
-        quality.append((float(sqnr_db(x, xq)), float(sqnr_db(weight, wq))))
+        quality.append((sqnr_db(x, xq), sqnr_db(weight, wq)))
     for (x_less, w_less), (x_more, w_more) in zip(quality, quality[1:], strict=False):
         assert x_more > x_less and w_more > w_less
     assert quality[-1][1] - quality[-2][1] == pytest.approx(6, abs=1.5), "a bit is 6 dB"

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from morphoquant.core.modality import PADDING, Modality, Position, slot
-from morphoquant.metrics.catalog import METRICS
+from morphoquant.metrics.cosine import cosines_of
 from morphoquant.metrics.error_sums import ErrorSums
 from morphoquant.metrics.grid_use import GridUse
 from morphoquant.quant.grid import symmetric_grid
@@ -35,7 +35,7 @@ def accumulate(kind, x, grid, slots, parts):
     return sums, y, clipped, bypassed
 
 
-def test_error_sums_are_the_columns_of_the_errors_table_and_agree_with_the_measures():
+def test_error_sums_are_the_columns_of_the_errors_table():
     x, grid, slots = rows()
     sums, y, clipped, bypassed = accumulate(lambda: ErrorSums(7, "input"), x, grid, slots, [slice(None)])
     assert set(sums.rows()) == {TEXT, IMAGE}
@@ -45,15 +45,21 @@ def test_error_sums_are_the_columns_of_the_errors_table_and_agree_with_the_measu
         here, there = x[keep].double(), y[keep].double()
         error = (there - here) ** 2
         assert (row["tokens"], row["width"]) == (20, 7)
-        assert row["error_sq"] / row["signal_sq"] == pytest.approx(METRICS["nmse"](here, there))
-        assert row["cosine_sum"] / row["tokens"] == pytest.approx(METRICS["cosine"](here, there))
-        assert row["cosine_min"] == pytest.approx(METRICS["cosine_min"](here, there))
+        cosines = torch.cosine_similarity(here, there)
+        assert (row["signal_sq"], row["error_sq"]) == pytest.approx((float(here.square().sum()), float(error.sum())))
+        assert (row["cosine_sum"], row["cosine_min"]) == pytest.approx((float(cosines.sum()), float(cosines.min())))
         assert row["clip_sq"] == pytest.approx(float((error * clipped[keep]).sum()))
         assert row["clip_sq"] > 0
         assert row["clip_sq"] + row["round_sq"] == pytest.approx(row["error_sq"])
         assert row["outlier_signal_sq"] == pytest.approx(float(here[:, :2].square().sum()))
         assert row["outlier_error_sq"] == pytest.approx(float(error[:, :2].sum()))
         assert row["bypassed"] == int(bypassed[keep].sum()) > 0
+
+
+def test_cosine_of_zero_tokens():
+    x = torch.tensor([[0.0, 0.0], [0.0, 0.0], [1.0, 0.0], [1.0, 0.0]]).double()
+    y = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 0.0], [-1.0, 0.0]]).double()
+    assert cosines_of((x * y).sum(1), x.square().sum(1), y.square().sum(1)).tolist() == [1.0, 0.0, 0.0, -1.0]
 
 
 def test_output_errors_have_no_input_columns():

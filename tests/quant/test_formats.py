@@ -2,11 +2,11 @@
 
 import pytest
 import torch
+from fixtures.decibels import sqnr_db
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from morphoquant.core.spec import ACTIVATION_FORMATS, FORMAT_BITS
-from morphoquant.metrics.sqnr_db import sqnr_db
 from morphoquant.quant.bypass import Bypass
 from morphoquant.quant.formats import ACTIVATIONS, FormatQuantizer, bits_per_weight, quantize_weight_in
 from morphoquant.quant.hif4 import HIF4

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
+from fixtures.decibels import sqnr_db
 
 from morphoquant.core.errors import SpecError
-from morphoquant.metrics.sqnr_db import sqnr_db
 from morphoquant.quant.grid import asymmetric_grid, range_grid, symmetric_grid
 from morphoquant.quant.nf4 import quantize_nf4
 from morphoquant.quant.weight import quantize_weight

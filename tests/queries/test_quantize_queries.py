@@ -42,6 +42,8 @@ def test_layer_errors_pool_sums_over_positions(small_runs):
 def test_input_errors_stand_under_the_first_linear(small_runs):
     inputs, outputs = (set(error_sums(small_runs.rtn4, LANGUAGE, tap)["layer"]) for tap in ("input", "output"))
     assert outputs - inputs == {name for name in outputs if "k_proj" in name}
+    worst = layer_errors(small_runs.rtn4, LANGUAGE, "input_cosine_min")["value"]
+    assert worst.tolist() == error_sums(small_runs.rtn4, LANGUAGE, "input")["cosine_min"].tolist()
     of_k = layer_errors(small_runs.rtn4, replace(LANGUAGE, role="k_proj"), "input_nmse")
     assert set(of_k["role"]) == {"q_proj"}
 
