@@ -37,26 +37,12 @@ class Moments:
         count = np.full(mean.shape, len(values), dtype=np.int64)
         return cls(count, mean, *((deviation**power).sum(axis=0) for power in (2, 3, 4)))
 
-    def variance(self, ddof: int = 0) -> np.ndarray:
-        """Variance; NaN where count <= ddof."""
-        return _ratio(self.m2, self.count - ddof)
-
-    def std(self, ddof: int = 0) -> np.ndarray:
-        """Standard deviation; NaN where count <= ddof."""
-        return np.sqrt(self.variance(ddof))
-
-    def skewness(self) -> np.ndarray:
-        """Third standardised moment of the population; NaN for a constant channel."""
-        return self._where_varied(_ratio(np.sqrt(self.count) * self.m3, self.m2**1.5))
-
     def kurtosis(self) -> np.ndarray:
         """Fourth standardised moment of the population, 3 for a normal distribution; NaN for a constant channel."""
-        return self._where_varied(_ratio(self.count * self.m4, self.m2**2))
-
-    def _where_varied(self, values: np.ndarray) -> np.ndarray:
-        """`values`, NaN for channels whose float32 values were all equal: joining parts leaves a little rounding in their m2."""
-        least = self.count * (_ROUNDING * self.mean) ** 2
-        return np.where(self.m2 > least, values, np.nan)
+        # Joining parts of equal float32 values leaves a little rounding in their m2.
+        varied = self.m2 > self.count * (_ROUNDING * self.mean) ** 2
+        top, bottom = np.asarray(self.count * self.m4, float), np.asarray(self.m2, float) ** 2
+        return np.divide(top, bottom, out=np.full(top.shape, np.nan), where=varied & (bottom > 0))
 
 
 def pool(parts: Moments) -> Moments:
@@ -108,8 +94,3 @@ def pool_by(index: np.ndarray, size: int, parts: Moments) -> Moments:
 _NAMES = ("count", "mean", "m2", "m3", "m4")
 # Two float32 values that differ do so by 2^-24 of their size or more; what float64 leaves of equal ones is far below this.
 _ROUNDING = 2.0**-48
-
-
-def _ratio(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
-    top, bottom = np.broadcast_arrays(np.asarray(top, np.float64), np.asarray(bottom, np.float64))
-    return np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom > 0)

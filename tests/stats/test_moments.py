@@ -36,7 +36,7 @@ def test_pooled_groups_equal_the_moments_of_their_rows(values):
 def test_a_large_common_offset_costs_no_digits(values):
     far = values[:, 0] / values[:, 0].std() + 1e7
     stacked = Moments.of(far[:150, None]), Moments.of(far[150:, None])
-    assert merge(*stacked).variance()[0] == pytest.approx(np.var(far), rel=1e-9)
+    assert merge(*stacked).m2[0] == pytest.approx(300 * np.var(far), rel=1e-9)
 
 
 def test_empty_part_changes_nothing(values):
@@ -44,12 +44,9 @@ def test_empty_part_changes_nothing(values):
     close(merge(Moments.of(values), empty), Moments.of(values))
 
 
-def test_shape_measures_match_their_definitions(values):
-    moments = Moments.of(values)
+def test_kurtosis_matches_its_definition(values):
     z = (values - values.mean(0)) / values.std(0)
-    np.testing.assert_allclose(moments.skewness(), (z**3).mean(0))
-    np.testing.assert_allclose(moments.kurtosis(), (z**4).mean(0))
-    np.testing.assert_allclose(moments.std(ddof=1), values.std(0, ddof=1))
+    np.testing.assert_allclose(Moments.of(values).kurtosis(), (z**4).mean(0))
     assert np.isnan(Moments.of(np.ones((4, 1))).kurtosis()[0])
 
 
@@ -62,8 +59,8 @@ def test_a_channel_that_never_changes_has_no_shape_however_its_parts_are_joined(
     columns = stats.rows()[0].channel_stats
     in_parts = reduce(merge, map(Moments.of, np.split(same, cuts)))
     for joined in (in_parts, Moments(*(columns[name] for name in NAMES)), Moments.of(same)):
-        assert joined.count[0] == 1000 and joined.variance()[0] <= (2.0**-48 * value) ** 2
-        assert np.isnan(joined.kurtosis()[0]) and np.isnan(joined.skewness()[0])
+        assert joined.count[0] == 1000 and joined.m2[0] <= 1000 * (2.0**-48 * value) ** 2
+        assert np.isnan(joined.kurtosis()[0])
     # One value of the thousand is the next that float32 has: kurtosis of a single spike is about its distance.
     same[5] = np.nextafter(same[5], np.float32(np.inf))
     assert Moments.of(same).kurtosis()[0] == pytest.approx(997, rel=0.01)
