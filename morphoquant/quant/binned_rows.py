@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Lock
 
+import numba
 import numpy as np
 
 from morphoquant.quant import binned_joins as joins
@@ -190,8 +191,16 @@ class BinnedRows:
         return Sums(*plain.T, *found[:, :, 0].T)
 
     def errors_on(self, several: tuple[np.ndarray, ...]) -> Sums:
-        """`errors` of several grids, as `stacked` gives them, for less than as many times the work."""
-        plain, found = self._errors(several)
+        """`errors` of several grids, as `stacked` gives them, for less than as many times the work.
+
+        On the calling thread alone: it is for some rows of many, while others read the next ones.
+        """
+        threads = numba.get_num_threads()
+        numba.set_num_threads(1)
+        try:
+            plain, found = self._errors(several)
+        finally:
+            numba.set_num_threads(threads)
         return Sums(*plain.T, *np.moveaxis(found, 1, 0))
 
     def _errors(self, several: tuple[np.ndarray, ...]) -> tuple[np.ndarray, np.ndarray]:

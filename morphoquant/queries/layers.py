@@ -50,6 +50,15 @@ def _shortened(frame: pd.DataFrame) -> pd.DataFrame:
 
 def groups(run: Run, selection: Selection) -> pd.DataFrame:
     """The shared inputs of the selected layers, one row each, named and placed by their first linear."""
+    return _groups(run, selection) if selection.component or selection.role else _all_groups(run)
+
+
+@once
+def _all_groups(run: Run) -> pd.DataFrame:
+    return _groups(run, Selection())
+
+
+def _groups(run: Run, selection: Selection) -> pd.DataFrame:
     everything = all_layers(run)
     wanted = set(layers(run, selection)["group"])
     found = everything[(everything["layer"] == everything["group"]) & everything["group"].isin(wanted)]

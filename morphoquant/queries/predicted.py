@@ -16,7 +16,7 @@ from morphoquant.queries.errors import layer_errors_of
 from morphoquant.queries.layers import group_row
 from morphoquant.queries.modalities import ordered
 from morphoquant.queries.what_if import SUMS, part_sums, sums_frame
-from morphoquant.queries.what_if_inputs import layer_parts, layer_statistics
+from morphoquant.queries.what_if_parts import layer_parts
 from morphoquant.store.run import Run
 
 BITS = tuple(range(2, 9))
@@ -48,18 +48,20 @@ def predicted_sqnr(
     from morphoquant.quant.binned_rows import StaticGrids, stacked
     from morphoquant.quant.grid import symmetric_grid
 
-    stats = layer_statistics(capture, layer)
-    _, low, high, _ = stats.pooled
-    absmax = torch.from_numpy(np.maximum(np.abs(low), np.abs(high)))
-    nowhere = np.full(len(absmax), np.inf)
     settings = [(width, clip) for width in bits for clip in clips]
-    grids = []
-    for width, clip in settings:
-        levels = symmetric_grid(absmax * clip, width)
-        grids.append(StaticGrids(levels.step.numpy(), levels.zero_point.numpy(), nowhere, levels.code_low, levels.code_high))
-    together, total = stacked(grids), np.zeros((len(SUMS), len(settings), len(MODALITIES)))
-    for part in layer_parts(capture, stats, selection):
-        total += part_sums(part, part.rows.errors_on(together), 1, selection)
+    total = np.zeros((len(SUMS), len(settings), len(MODALITIES)))
+    with layer_parts(capture, layer, selection) as (stats, parts):
+        _, low, high, _ = stats.pooled
+        absmax = torch.from_numpy(np.maximum(np.abs(low), np.abs(high)))
+        nowhere = np.full(len(absmax), np.inf)
+        grids = []
+        for width, clip in settings:
+            levels = symmetric_grid(absmax * clip, width)
+            numbers = levels.step.numpy(), levels.zero_point.numpy()
+            grids.append(StaticGrids(*numbers, nowhere, levels.code_low, levels.code_high))
+        together = stacked(grids)
+        for part in parts:
+            total += part_sums(part, part.rows.errors_on(together), 1, selection)
     # As if each setting were a layer of its own: their rows come one after the other.
     frame = sums_frame(pd.concat([stats.places] * len(settings)), total.reshape(len(SUMS), -1))
     shown = np.repeat(np.array(settings, float), (total[0] > 0).sum(axis=1), axis=0)

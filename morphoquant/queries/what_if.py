@@ -10,7 +10,8 @@ from morphoquant.core.modality import MODALITIES, POSITIONS
 from morphoquant.core.selection import Selection
 from morphoquant.core.what_if import WhatIf
 from morphoquant.queries.modalities import where
-from morphoquant.queries.what_if_inputs import Part, WhatIfInputs
+from morphoquant.queries.what_if_inputs import WhatIfInputs
+from morphoquant.queries.what_if_parts import Part
 from morphoquant.stats.dispersion import dispersion_score, mask_limit, outlier_mask
 
 # As MorphoQuant's published code has them (methods/morpho/settings.py, REFERENCE); a test holds them together.

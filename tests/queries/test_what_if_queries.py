@@ -21,7 +21,8 @@ from morphoquant.quant.grid import range_grid
 from morphoquant.queries.histograms import layers_with_histograms
 from morphoquant.queries.what_if import layer_sums, part_sums, predict, sums_frame
 from morphoquant.queries.what_if_frames import differences, grid_frame, grid_table, mask_frame, model_frame, split_frame
-from morphoquant.queries.what_if_inputs import layer_inputs, layer_parts, layer_statistics, model_inputs
+from morphoquant.queries.what_if_inputs import layer_inputs, model_inputs
+from morphoquant.queries.what_if_parts import layer_parts
 from morphoquant.queries.what_if_runs import measured_run, method_of, method_text, spec_text
 from morphoquant.queries.what_if_tokens import kept_tokens, token_sums
 from morphoquant.stats.dispersion import dispersion_score, outlier_mask
@@ -306,8 +307,9 @@ def test_an_input_read_in_pieces_adds_up_to_the_input(odd_runs, tmp_path, monkey
     with store.writer(run.plan) as writer:
         writer.finish({name: [run.table(name)] for name in run.header.tables}, {})
     layer = layers_with_histograms(run)[0]
-    stats, whole = layer_statistics(store.open(run.run_id), layer), layer_inputs(run, layer)
-    parts = list(layer_parts(store.open(run.run_id), stats, EVERYTHING))
+    whole = layer_inputs(run, layer)
+    with layer_parts(store.open(run.run_id), layer, EVERYTHING) as (stats, parts):
+        parts = list(parts)
     assert len(whole.parts) == 2
     assert len(parts) > 4 and sum(len(part.layer) for part in parts) == sum(len(part.layer) for part in whole.parts)
     prediction = predict(whole, WhatIf(bits=3, clip=0.7))
