@@ -3,9 +3,10 @@
     python benchmarks/real_size.py
 
 Builds the shapes of Qwen2.5-Omni-7B's thinker and of Qwen2.5-VL-72B, with their towers, on the meta device: no weight is made.
-Prints what they take without a budget, and the parts of the least budget of a capture and of quantising by rtn and by the
-recommended method. Ends with status 1 where 24 GB are not enough for the first, or 80 GB, of main memory and on one GPU, for the
-second. `memory_7b.py` measures what some of its blocks take.
+Prints what they take without a budget, and the parts of the least budget of a capture and of quantising: by rtn, by the
+recommended method, by one that needs gradients, and by those that are fitted to whole blocks. Ends with status 1 where 24 GB are
+not enough for the first, or 80 GB, of main memory and on one GPU, for the second; on a GPU without the methods that are fitted to
+whole blocks, which run there in float32. `memory_7b.py` measures what some of its blocks take.
 """
 
 import sys
@@ -26,7 +27,7 @@ from morphoquant.core.spec import QuantSpec
 from morphoquant.hooks.components import components
 from morphoquant.methods.base import Method
 from morphoquant.methods.options import parse_method
-from morphoquant.runs.least import Fitted, held_whole, least_budget, matrices_of
+from morphoquant.runs.least import Fitted, held_whole, least_budget
 from morphoquant.runs.preflight import Data, preflight
 
 GB = 1e9
@@ -34,7 +35,7 @@ VOCABULARY = 152064
 SAMPLES, TOKENS, KEEP_ROWS = 128, 2048, 128
 # What the process holds without a model, measured.
 PROCESS = int(0.7 * GB)
-METHODS = ("rtn", "gptq+morphomodal")
+METHODS = ("rtn", "gptq+morphomodal", "mbq", "qvlm", "omniquant")
 # Share of a GPU's memory that is not given to weights (`models.placing`).
 SPARE = 0.2
 
@@ -85,7 +86,7 @@ def _verb(model: nn.Module, data: Data, method: Method | None, activation: int, 
     if method is not None:
         method.check(QuantSpec.parse("w4a4"))
         scope = [one for one, part in parts.items() if part is Component.LANGUAGE]
-        fitted = Fitted(scope, 1, matrices_of([method]))
+        fitted = Fitted.of(scope, 1, [method], TOKENS, 2)
     largest = max(one.numel() for one in model.parameters())
     held = held_whole(widths, parts, largest, data.modalities, KEEP_ROWS if method is None else None, fitted, PROCESS)
     least = least_budget(held, activation)
@@ -93,9 +94,9 @@ def _verb(model: nn.Module, data: Data, method: Method | None, activation: int, 
     verb = "capture" if method is None else f"quantize by {method.name}"
     print(f"  {verb}: at least {least / GB:.1f} GB of {budget} GB ({told}, largest activation {activation / GB:.2f})")
     fits = least <= budget * GB
-    if gpu:
+    if gpu and not held["learning"]:
         # Searches run on the CPU but for copies in float32; a weight that is moved there for a forward has 16 bits.
-        on = held["weight"] // 2 + max(held["input"], held["block"] + 2 * held["linears"]) + activation
+        on = held["weight"] // 2 + max(held["input"], held["block"] + 2 * held["linears"], held["gradients"]) + activation
         fits &= on <= SPARE * gpu * GB
         spare = SPARE * gpu
         print(f"    on a GPU of {gpu} GB: weights {gpu - spare:.0f} GB, the rest elsewhere, and {on / GB:.1f} of {spare:.0f} GB")

@@ -14,6 +14,7 @@ from morphoquant.core.modality import Modality
 from morphoquant.core.spec import QuantSpec
 from morphoquant.data.passages import perplexity_texts
 from morphoquant.data.sample import Sample
+from morphoquant.methods.base import Need
 from morphoquant.methods.parts import Part, parts_found
 from morphoquant.models.load import DEMO, DTYPES, LoadedModel, load
 from morphoquant.runs.comparison import together
@@ -168,7 +169,10 @@ def _data(args, job: Job, bare: LoadedModel, sets: Sequence[str]) -> Data:
     if job.reads_on:
         tokens = max(tokens, *(len(bare.answering.passage(text)[:LONGEST]) for _, text in perplexity_texts()))
     if job.captured is not None:
-        present = {Modality(name) for name in job.captured.frame("tokens", ["modality"])["modality"].unique()}
+        seen = job.captured.frame("tokens", ["sample", "modality", "count"])
+        present = {Modality(name) for name in seen["modality"].unique()}
+        if any({Need.BLOCKS, Need.GRADIENTS} & method.needs for method, _ in job.pairs):
+            tokens = max(tokens, int(seen.groupby("sample")["count"].sum().max()))  # its samples are run again
     name = " and ".join(dict.fromkeys(str(one.data["id"]) for one in calibration))
     count = max((len(one) for one in calibration), default=0)
     return Data(name, count, frozenset(present & bare.modalities), tokens, asked)

@@ -151,7 +151,8 @@ class Method(Protocol):
     """A frozen dataclass whose fields are the method's options, all with defaults.
 
     For combinations a method may also say what it `finds` (`methods/parts.py`), and with `mixes = True` that its transform mixes
-    channels; with `matrices(role)` how many square matrices of the input's width, in float64, a fit holds (`runs/least.py`).
+    channels; with `matrices(role)` how many square matrices of the input's width, in float64, a fit holds, and if it learns many
+    weights together with `holds` what that takes (`methods/blocks.py`), both for `runs/least.py`.
     """
 
     @property

@@ -1,7 +1,8 @@
 """A decoder or encoder block that can be run alone, for methods that are fitted to the output of whole blocks.
 
 A method that declares `Need.BLOCKS` has `fit_block(block, spec, survey)` beside `fit`, which gives the fits of all groups of a
-block by group name. Groups outside blocks, and those of blocks that cannot be run alone, come to `fit`.
+block by group name, and says as `holds` what that takes. Groups outside blocks, and those of blocks that cannot be run alone,
+come to `fit`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -76,6 +77,19 @@ class BlockCall:
     def after(self, given: Tensor) -> "BlockCall":
         """The call with other quantised inputs."""
         return replace(self, given=given)
+
+
+@dataclass(frozen=True)
+class Holds:
+    """What learning a block takes at most, beside the block, its hidden states and what one weight is rounded with; in float32.
+
+    Attributes:
+        weights: arrays of the size of the weights that are learned together, of all its linears or of those of one input.
+        values: arrays of the size of all its linears' inputs and outputs on the longest sequence.
+    """
+
+    weights: int = 1
+    values: int = 1
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,7 @@ from morphoquant.core.errors import SpecError
 from morphoquant.core.spec import QuantSpec
 from morphoquant.methods.base import ChannelSummary, GroupFit, GroupInputs, Method, Need
 from morphoquant.methods.basis import in_basis
+from morphoquant.methods.blocks import Holds
 from morphoquant.methods.parts import Part, parts_found
 from morphoquant.quant.transform import composed
 
@@ -74,6 +75,12 @@ class Composed:
     def matrices(self, role: str) -> int:
         """The most that one of the methods holds."""
         return max(method.matrices(role) if hasattr(method, "matrices") else 0 for method in self.methods)
+
+    @property
+    def holds(self) -> Holds:
+        """The most that one of the methods holds; they learn one after the other."""
+        found = [method.holds for method in self.methods if hasattr(method, "holds")]
+        return Holds(max((one.weights for one in found), default=0), max((one.values for one in found), default=0))
 
     def options(self) -> dict[str, Any]:
         """The options of each method, its name and a dot before them."""

@@ -11,7 +11,7 @@ from torch import Tensor
 from morphoquant.core.errors import SpecError
 from morphoquant.core.spec import QuantSpec
 from morphoquant.methods.base import METHODS, GroupFit, GroupInputs, Need
-from morphoquant.methods.blocks import BlockInputs
+from morphoquant.methods.blocks import BlockInputs, Holds
 from morphoquant.methods.omniquant_learning import Learned, block_loss, learning
 from morphoquant.methods.output_error import fit_error
 from morphoquant.methods.parts import Part
@@ -76,6 +76,9 @@ class OmniQuant(PlainMethod):
     seed: int = 0
 
     name = "omniquant"
+    # Weights of three fits that are compared, and, as autograd keeps them, scaled, rounded, and passed on. Values as they are, in
+    # the new basis, and rounded, and outputs.
+    holds = Holds(weights=6, values=4)
 
     @property
     def needs(self) -> frozenset[Need]:

@@ -9,7 +9,7 @@ import torch
 from morphoquant.core.errors import SpecError
 from morphoquant.core.spec import QuantSpec
 from morphoquant.methods.base import METHODS, ChannelSummary, GroupFit, GroupInputs, Need
-from morphoquant.methods.blocks import BlockInputs
+from morphoquant.methods.blocks import BlockInputs, Holds
 from morphoquant.methods.columns import grid_columns
 from morphoquant.methods.output_error import fit_error
 from morphoquant.methods.parts import Part
@@ -62,6 +62,8 @@ class QVLM(PlainMethod):
     rows: int = 256
 
     name = "qvlm"
+    # Weights rounded to nearest, and a run without gradients.
+    holds = Holds()
     finds = frozenset({Part.ACTIVATION})
 
     @property

@@ -8,6 +8,7 @@ from morphoquant.core.allocation import SPECS, Allocation, common_spec
 from morphoquant.core.errors import SpecError
 from morphoquant.core.spec import QuantSpec
 from morphoquant.methods.base import ChannelSummary, GroupFit, GroupInputs, Method, Need
+from morphoquant.methods.blocks import Holds
 from morphoquant.methods.options import make_method
 
 
@@ -30,6 +31,10 @@ class Allocated:
     @property
     def needs(self) -> frozenset[Need]:
         return self.method.needs
+
+    @property
+    def holds(self) -> Holds:
+        return getattr(self.method, "holds", Holds(0, 0))
 
     def matrices(self, role: str) -> int:
         return self.method.matrices(role) if hasattr(self.method, "matrices") else 0

@@ -112,6 +112,11 @@ class Fitting:
         self._needs = frozenset().union(*(method.needs for method, _ in methods)) - {Need.BLOCKS}
 
     @property
+    def methods(self) -> list[Method]:
+        """Those of the pairs."""
+        return [method for method, *_ in self._pairs]
+
+    @property
     def by_block(self) -> bool:
         """Whether a method is fitted to whole blocks."""
         return any(flow for *_, flow in self._pairs)

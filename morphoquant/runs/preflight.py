@@ -33,7 +33,7 @@ from morphoquant.core.spec import QuantSpec
 from morphoquant.hooks.components import components
 from morphoquant.methods.base import Method
 from morphoquant.runs.capture import SHARD
-from morphoquant.runs.least import Fitted, held_whole, least_budget, matrices_of
+from morphoquant.runs.least import Fitted, held_whole, least_budget
 from morphoquant.runs.predicted_sizes import channels_of, fine_bytes, in_units, slots_of, statistics_bytes, waiting_bytes
 from morphoquant.stats.bins import BIN_COUNT
 
@@ -192,7 +192,7 @@ def preflight(
     activation = 4 * max(data.tokens * max(widest.values()), rows * data.asked * widest[Component.LANGUAGE])
     least = 0
     if methods is not None:
-        fitted = Fitted(list(quantised), min(len(specs), at_once or len(specs)), matrices_of(methods))
+        fitted = Fitted.of(list(quantised), min(len(specs), at_once or len(specs)), methods, data.tokens, weight_bytes)
         largest = max(parameter.numel() for parameter in model.parameters())
         least = least_budget(held_whole(widths, parts, largest, data.modalities, keep_rows, fitted), activation)
     found = Preflight(

@@ -21,11 +21,12 @@ from morphoquant.runs.division import Span, spans
 from morphoquant.runs.fitting import Fitting, Held
 from morphoquant.runs.group_parts import Found, GroupParts
 from morphoquant.runs.inputs import CalibrationInputs
+from morphoquant.runs.least import Fitted, beside_fits, held_by_fits
 from morphoquant.runs.measure import Measure
 from morphoquant.runs.sequences import sequences
 from morphoquant.store.writer import RunWriter
 
-# Share of the room that quantised weights take; the rest is for what the search of a fit takes, Hessians say.
+# Share of the room that quantised weights take at most; the rest, or what it needs, is for the search of a fit, Hessians say.
 _SHARE = 0.5
 
 
@@ -60,7 +61,8 @@ def fit_and_measure(
     cut = [span for span in spans(len(batches), shard) if span[0] >= begun]
     parts = [GroupParts(writer, cut) for writer in writers]
     passing = _Passing(model, batches, fitting, control, cut, parts)
-    passes = _passes(parts, inputs, _sizes(inputs, len(writers), fitting.by_block), int(_SHARE * room))
+    limit = min(int(_SHARE * room), room - _beside(inputs, fitting))
+    passes = _passes(parts, inputs, _sizes(inputs, len(writers), fitting.by_block), limit)
     todo = [number for number, (first, end) in enumerate(passes) if passing.missing(first, end)]
     for number, (first, end) in enumerate(passes):
         chunk, telling = inputs.groups[first:end], _telling(progress, number + 1, len(passes))
@@ -141,15 +143,33 @@ def _sizes(inputs: CalibrationInputs, methods: int, by_block: bool) -> dict[int,
     that they take."""
     sizes = inputs.layers.assign(size=4 * methods * inputs.layers["in_features"] * inputs.layers["out_features"])
     by_group = sizes.groupby("group", sort=False)["size"].sum()
-    kept = sum(batch["input_ids"].numel() for batch in sequences(inputs.run).values()) if by_block else 0
+    kept = sum(_tokens(inputs)) if by_block else 0
     found, at = {}, 0
     for _, members in groupby(inputs.groups, key=lambda group: block_path(group) or group):
         groups = list(members)
-        # Hidden states of a block that methods are fitted to: what it was given and what it gave.
+        # Hidden states of a block that methods are fitted to: what it was given and what it gave, in the model's own type.
         width = int(inputs.layers.loc[inputs.layers["group"] == groups[0], "in_features"].iloc[0])
-        found[at] = at + len(groups), int(by_group[groups].sum()) + 8 * kept * width
+        found[at] = at + len(groups), int(by_group[groups].sum()) + 2 * _own(inputs) * kept * width
         at += len(groups)
     return found
+
+
+def _beside(inputs: CalibrationInputs, fitting: Fitting) -> int:
+    """Bytes that fits take beside the quantised weights."""
+    layers, tokens = inputs.layers, max(_tokens(inputs), default=0) if fitting.by_block else 0
+    sizes = zip(layers["in_features"].tolist(), layers["out_features"].tolist(), strict=True)
+    widths = dict(zip(layers["layer"], sizes, strict=True))
+    return beside_fits(held_by_fits(widths, Fitted.of(widths, len(fitting.methods), fitting.methods, tokens, _own(inputs))))
+
+
+def _own(inputs: CalibrationInputs) -> int:
+    """Bytes of each of the model's numbers."""
+    return max(one.element_size() for one in inputs.model.parameters())
+
+
+def _tokens(inputs: CalibrationInputs) -> list[int]:
+    """Of each sequence that blocks are run on."""
+    return [batch["input_ids"].numel() for batch in sequences(inputs.run).values()]
 
 
 def _telling(progress: Progress, number: int, of: int) -> Progress:

@@ -62,6 +62,12 @@ def test_it_runs_by_itself_warns_and_reads_bad_files_once(model, texts, tmp_path
     assert main(["quantize", *words, "--run", run, "--method", "rtn", "--eval-samples", "2"]) == 0
     told = capsys.readouterr()
     assert "warning" not in told.err and "run rtn" in told.out
+    # Its samples, longer than those that are measured on, are run again for methods that are fitted to blocks or need gradients.
+    (texts / "a.txt").write_text("Few.")
+    few = ["quantize", *words, "--run", run, "--eval-data", str(texts), "--eval-samples", "2", "--preflight", "--method"]
+    assert [main([*few, name]) for name in ("rtn", "qvlm", "mbq")] == [0, 0, 0]
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("largest activation")]
+    assert lines[1] == lines[2] != lines[0]
 
 
 def test_the_embedded_model_is_loaded_once_and_refuses_talks_of_several_turns(tmp_path, capsys, monkeypatch):

@@ -20,7 +20,7 @@ from morphoquant.models.load import load
 from morphoquant.runs.capture import SHARD, capture
 from morphoquant.runs.eager import eager_attention, watching_attention
 from morphoquant.runs.full_pass import FullPass, Labels
-from morphoquant.runs.least import Fitted, held_whole, least_budget, matrices_of
+from morphoquant.runs.least import Fitted, held_whole, least_budget
 from morphoquant.runs.predicted_sizes import (
     cache_bytes,
     fine_bytes,
@@ -31,6 +31,7 @@ from morphoquant.runs.predicted_sizes import (
     waiting_bytes,
 )
 from morphoquant.runs.preflight import Data, preflight
+from morphoquant.runs.sequences import KEPT
 from morphoquant.runs.taps import taps_of, watching
 from morphoquant.stats.bins import BIN_COUNT
 from morphoquant.stats.channel_stats import ChannelStats
@@ -252,8 +253,8 @@ def test_what_is_held_whole_is_one_input_one_block_and_one_fit():
     widths |= {f"layers.{block}.k_proj": (6, 4) for block in range(9)}
     parts = dict.fromkeys(widths, Component.LANGUAGE)
     held = {}
-    for text in ("rtn", "gptq", "smoothquant+gptq", "spinquant"):
-        fitted = Fitted(list(widths), 3, matrices_of([parse_method(text)]))
+    for text in ("rtn", "gptq", "smoothquant+gptq", "spinquant", "qvlm", "omniquant:by=group", "quarot+omniquant", "mbq"):
+        fitted = Fitted.of(list(widths), 3, [parse_method(text)], tokens=5, own=2)
         held[text] = held_whole(widths, parts, 50, ALL, 8, fitted, process=7)
     first = held["rtn"]
     assert (first["process"], first["weight"]) == (7, 200)
@@ -262,5 +263,10 @@ def test_what_is_held_whole_is_one_input_one_block_and_one_fit():
     assert first["input"] > 2 * statistics_bytes(one, parts, ALL, 8) > 0
     assert held["gptq"]["search"] - first["search"] == 8 * 20**2 == held["smoothquant+gptq"]["search"] - first["search"]
     assert held["spinquant"]["search"] == first["search"], "wide inputs behind a product keep their rotation"
+    weights, channels = 10 * 6 + 4 * 6 + 10 * 20, (10 + 6) + (4 + 6) + (10 + 20)
+    assert held["qvlm"]["learning"] == (2 + 4 + 4) * weights + 4 * 5 * channels + 4 * 6 * KEPT * 5 * 6
+    assert held["omniquant:by=group"]["learning"] == 6 * first["linears"] == held["quarot+omniquant"]["learning"]
+    assert held["mbq"]["gradients"] == 2 * (weights + 3 * 5 * channels + 9 * 5 * 6)
+    assert not any(first[part] for part in ("learning", "gradients"))
     fitting = 7 + 200 + sum(first[part] for part in ("summaries", "block", "linears", "search"))
     assert [least_budget(first | {"input": 0}, activation) for activation in (0, 10**9)] == [int(fitting / 0.9), fitting + 10**9]
