@@ -123,7 +123,9 @@ class ModalityHooks:
         self._stack.close()
 
     def _begin(self, model: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
-        stands_for = kwargs.pop(STANDS_FOR, None)  # said to us, not to the model
+        stands_for = kwargs.get(STANDS_FOR)
+        if STANDS_FOR not in self._signature.parameters:  # said to us, not to the model
+            kwargs.pop(STANDS_FOR, None)
         batch = {**self._named(args, kwargs), STANDS_FOR: stands_for}
         count_before = self._next_sample
         continues = self._forward_continues(batch)

@@ -144,7 +144,8 @@ def test_generation_and_a_bare_forward_take_the_batch(captured, data, tmp_path):
     batch = loaded.encode([sample])
     assert Modality.VIDEO in loaded.modalities and STANDS_FOR in batch
     bare = {name: value for name, value in batch.items() if name != STANDS_FOR}
-    with ModalityHooks(loaded.model, Collector(), loaded.control) as hooks, torch.no_grad():
+    inner = ModalityHooks(loaded.model, Collector(), loaded.control)
+    with ModalityHooks(loaded.model, Collector(), loaded.control) as hooks, inner, torch.no_grad():
         prompt = loaded.encode([sample], answers=False)
         loaded.model.generate(**prompt, max_new_tokens=3, min_new_tokens=3, do_sample=False)
         assert torch.equal(loaded.model(**batch).logits, loaded.model(**bare).logits)
@@ -154,6 +155,7 @@ def test_generation_and_a_bare_forward_take_the_batch(captured, data, tmp_path):
         and Modality.VIDEO in kinds[0]
         and Modality.IMAGE not in kinds[0]
     )
+    assert inner.tokens == hooks.tokens
     assert Modality.VIDEO in kinds[1] and Modality.IMAGE in kinds[2], "without the word of the batch they are images"
 
 
