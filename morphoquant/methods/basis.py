@@ -31,12 +31,12 @@ class _Turned:
     """A token sample in another basis, which inputs and summary both read: if one held the other, they and their weights would go
     no sooner than with Python's next collection of cycles."""
 
-    def __init__(self, given: TokenSample | None, transform: Transform):
-        self._given, self._transform = given, transform
+    def __init__(self, inputs: GroupInputs, transform: Transform):
+        self._inputs, self._transform = inputs, transform
 
     @cached_property
     def sample(self) -> TokenSample | None:
-        given = self._given
+        given = self._inputs.sample
         return None if given is None else TokenSample(self._transform.input(given.x), given.slots, given.weights)
 
     def finite(self) -> TokenSample:
@@ -47,7 +47,7 @@ class BasisInputs:
     """`GroupInputs` in another basis; the same attributes."""
 
     def __init__(self, inputs: GroupInputs, transform: Transform):
-        self._inputs, self._transform, self._turned = inputs, transform, _Turned(inputs.sample, transform)
+        self._inputs, self._transform, self._turned = inputs, transform, _Turned(inputs, transform)
         self.group, self.component, self.block, self.role = inputs.group, inputs.component, inputs.block, inputs.role
 
     @property
