@@ -143,7 +143,7 @@ def show(store, runs: list, form: str, with_first: bool = False) -> None:
     from morphoquant.figures.tables import to_csv, to_latex, to_markdown
     from morphoquant.queries.compare import compare_methods
     from morphoquant.queries.compare_accuracy import compare_accuracy, joined
-    from morphoquant.queries.compare_cost import COLUMNS, compare_cost
+    from morphoquant.queries.compare_cost import BITS, COLUMNS, compare_cost
     from morphoquant.queries.compare_table import compare_table
 
     positions = tuple(Position) if with_first else (Position.REST,)
@@ -166,7 +166,9 @@ def show(store, runs: list, form: str, with_first: bool = False) -> None:
         cost = compare_cost(runs).drop(columns="run_id")
         if cost[COLUMNS[0]].notna().any():
             print("\nCost beside the quantised products:")
-            print(_aligned(cost))
+            print(
+                _aligned(cost.assign(**{BITS: cost[BITS].map("{:.4g}".format, na_action="ignore")}))
+            )  # a quarter of a bit is one
         if not answered.empty:
             print(f"\nRight answers in percent, quantised: {answered['scope'].iat[0]} (see also: evaluate):")
             names = compare_table(compared)[["method", "spec"]]

@@ -21,6 +21,9 @@ from morphoquant.core.errors import SpecError
 ACTIVATION_GRANULARITIES = ("channel", "token", "tensor")
 # Bits of an element of each format; shared scales come on top.
 FORMAT_BITS = {"nf4": 4, "mxfp4": 4, "nvfp4": 4, "hif4": 4, "e4m3": 8, "e5m2": 8, "hif8": 8}
+# An element's part of the scales of its block, and of what scales these in turn; of a whole row or tensor it is nothing.
+SCALE_BITS = {"nf4": 8 / 64 + 32 / (64 * 256), "mxfp4": 8 / 32, "nvfp4": 8 / 16, "hif4": (8 + 8 + 16) / 64}
+_GROUP_SCALE_BITS = 16
 WEIGHT_FORMATS = ("int", *FORMAT_BITS)
 ACTIVATION_FORMATS = tuple(name for name in WEIGHT_FORMATS if name != "nf4")
 FULL_PRECISION_BITS = 16
@@ -117,6 +120,12 @@ class QuantSpec:
     def quantises_weights(self) -> bool:
         """False at 16 bits."""
         return self.w_bits != FULL_PRECISION_BITS
+
+    @property
+    def bits_per_weight(self) -> float:
+        """Storage of a weight with its part of the scales of groups and blocks."""
+        group = _GROUP_SCALE_BITS / self.w_group if self.w_group else 0.0
+        return self.w_bits + SCALE_BITS.get(self.w_format, group)
 
     @property
     def quantises_activations(self) -> bool:

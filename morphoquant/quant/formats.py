@@ -10,7 +10,7 @@ from morphoquant.quant.fp8 import FP8_E4M3, FP8_E5M2
 from morphoquant.quant.hif4 import HIF4
 from morphoquant.quant.hif8 import HIF8
 from morphoquant.quant.mxfp4 import MXFP4
-from morphoquant.quant.nf4 import nf4_bits_per_weight, quantize_nf4
+from morphoquant.quant.nf4 import quantize_nf4
 from morphoquant.quant.nvfp4 import nvfp4
 from morphoquant.quant.scaled import ScaledFormat
 
@@ -22,11 +22,6 @@ ACTIVATIONS: dict[str, ScaledFormat] = {**_BOTH, "nvfp4": nvfp4("row")}
 def quantize_weight_in(name: str, w: Tensor) -> Tensor:
     """Weight [out, in] rounded to a format other than integers, "nf4" among them; no calibration."""
     return quantize_nf4(w) if name == "nf4" else _WEIGHTS[name].quantize(w)
-
-
-def bits_per_weight(name: str) -> float:
-    """Storage of a long weight in a format other than integers, with its share of the block scales."""
-    return nf4_bits_per_weight() if name == "nf4" else _WEIGHTS[name].bits_per_element
 
 
 @dataclass(frozen=True, eq=False)

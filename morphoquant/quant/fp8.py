@@ -15,7 +15,7 @@ def fp8(element: MiniFloat) -> ScaledFormat:
     def scale(rows: Tensor) -> Tensor:
         return rows.abs().amax(-1, keepdim=True).clamp_min(TINY) / element.largest
 
-    return ScaledFormat(bits=8, overhead=0.0, block=None, scale=scale, element=element.round, beyond=element.beyond)
+    return ScaledFormat(bits=8, block=None, scale=scale, element=element.round, beyond=element.beyond)
 
 
 FP8_E4M3 = fp8(E4M3)

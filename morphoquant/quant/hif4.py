@@ -32,4 +32,4 @@ def _element(x: Tensor) -> Tensor:
     return x.abs().mul_(4).add_(0.5).floor_().div_(4).clamp_max_(LARGEST).copysign_(x)
 
 
-HIF4 = ScaledFormat(bits=4, overhead=(8 + 8 + 16) / BLOCK, block=BLOCK, scale=_scale, element=_element, beyond=LARGEST + 1 / 8)
+HIF4 = ScaledFormat(bits=4, block=BLOCK, scale=_scale, element=_element, beyond=LARGEST + 1 / 8)

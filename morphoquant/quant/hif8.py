@@ -28,4 +28,4 @@ def _element(x: Tensor) -> Tensor:
     return (size / gap).add_(0.5).floor_().mul_(gap).copysign_(x)
 
 
-HIF8 = ScaledFormat(bits=8, overhead=0.0, block=None, scale=_scale, element=_element, beyond=LARGEST * 1.125)
+HIF8 = ScaledFormat(bits=8, block=None, scale=_scale, element=_element, beyond=LARGEST * 1.125)

@@ -21,4 +21,4 @@ def _scale(blocks: Tensor) -> Tensor:
     return (binary_floor(blocks.abs().amax(-1, keepdim=True)) / 4).clamp_min(_LOWEST)
 
 
-MXFP4 = ScaledFormat(bits=4, overhead=8 / BLOCK, block=BLOCK, scale=_scale, element=E2M1.round, beyond=E2M1.beyond)
+MXFP4 = ScaledFormat(bits=4, block=BLOCK, scale=_scale, element=E2M1.round, beyond=E2M1.beyond)

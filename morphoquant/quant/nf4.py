@@ -6,7 +6,7 @@ Source: Dettmers et al. 2023, QLoRA, equation 4 and appendix E.
 import torch
 from torch import Tensor
 
-from morphoquant.quant.double_quant import SCALE_BLOCK, double_quantize, nearest
+from morphoquant.quant.double_quant import double_quantize, nearest
 
 BLOCK = 64
 OFFSET = 0.9677083
@@ -43,8 +43,3 @@ def quantize_nf4(w: Tensor, double: bool = True) -> Tensor:
     codes = nearest(blocks / scale.clamp_min(1e-30)[:, None], nf4_levels())
     stored = double_quantize(scale) if double else scale
     return (codes * stored[:, None]).reshape(-1)[: len(flat)].reshape(w.shape).to(w.dtype)
-
-
-def nf4_bits_per_weight(double: bool = True) -> float:
-    """Storage of a long weight: 4 bits a code and the share of the scales."""
-    return 4 + (8 / BLOCK + 32 / (BLOCK * SCALE_BLOCK) if double else 32 / BLOCK)

@@ -38,4 +38,4 @@ def nvfp4(above: Literal["tensor", "row", "none"] = "tensor") -> ScaledFormat:
             g = g / (E2M1.largest * E4M3.largest)
         return E4M3.round(largest / g / E2M1.largest).clamp_min_(_SMALLEST) * g
 
-    return ScaledFormat(bits=4, overhead=8 / BLOCK, block=BLOCK, scale=scale, element=E2M1.round, beyond=E2M1.beyond)
+    return ScaledFormat(bits=4, block=BLOCK, scale=scale, element=E2M1.round, beyond=E2M1.beyond)

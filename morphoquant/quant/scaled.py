@@ -21,7 +21,6 @@ class ScaledFormat:
 
     Attributes:
         bits: of an element.
-        overhead: bits of shared scales an element; scales of a whole row or tensor are not counted.
         block: elements that are scaled together; None for the whole row.
         scale: scale of the blocks [..., blocks, block], float32, broadcasts against them.
         element: rounds scaled values to the levels of the element, same shape.
@@ -29,16 +28,10 @@ class ScaledFormat:
     """
 
     bits: int
-    overhead: float
     block: int | None
     scale: Callable[[Tensor], Tensor]
     element: Callable[[Tensor], Tensor]
     beyond: float
-
-    @property
-    def bits_per_element(self) -> float:
-        """Storage of a long row: the element's bits and its share of the scales."""
-        return self.bits + self.overhead
 
     def quantize(self, x: Tensor) -> Tensor:
         """Quantised values, same shape and type. NaN stays NaN, and with infinities may take its block along."""

@@ -6,9 +6,9 @@ from fixtures.decibels import sqnr_db
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from morphoquant.core.spec import ACTIVATION_FORMATS, FORMAT_BITS
+from morphoquant.core.spec import ACTIVATION_FORMATS, FORMAT_BITS, QuantSpec
 from morphoquant.quant.bypass import Bypass
-from morphoquant.quant.formats import ACTIVATIONS, FormatQuantizer, bits_per_weight, quantize_weight_in
+from morphoquant.quant.formats import ACTIVATIONS, FormatQuantizer, quantize_weight_in
 from morphoquant.quant.hif4 import HIF4
 from morphoquant.quant.nvfp4 import nvfp4
 
@@ -49,13 +49,14 @@ def test_the_formats_of_specs_are_those_that_can_be_computed():
     assert set(ACTIVATION_FORMATS) == {"int", *ACTIVATIONS}
     for name, bits in FORMAT_BITS.items():
         assert quantize_weight_in(name, torch.ones(2, 64)).shape == (2, 64)
-        assert int(bits_per_weight(name)) == bits
         assert name == "nf4" or ACTIVATIONS[name].bits == bits
 
 
 def test_bits_with_the_share_of_the_scales():
     wanted = {"nf4": 4.127, "mxfp4": 4.25, "nvfp4": 4.5, "hif4": 4.5, "hif8": 8, "e4m3": 8, "e5m2": 8}
-    assert {name: round(bits_per_weight(name), 3) for name in wanted} == wanted
+    specs = {name: QuantSpec.parse(f"w{bits}a16-w{name}") for name, bits in FORMAT_BITS.items()}
+    assert {name: round(spec.bits_per_weight, 3) for name, spec in specs.items()} == wanted
+    assert [QuantSpec.parse(text).bits_per_weight for text in ("w4a4", "w4a4-g128", "w16a8")] == [4, 4.125, 16]
 
 
 # Not HiF4, whose scale may change, nor NVFP4 alone, whose scale of a small block is a subnormal E4M3 with few bits.

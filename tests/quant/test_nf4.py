@@ -3,8 +3,9 @@
 import pytest
 import torch
 
+from morphoquant.core.spec import QuantSpec
 from morphoquant.quant.double_quant import double_quantize, dynamic_code_book
-from morphoquant.quant.nf4 import nf4_bits_per_weight, nf4_levels, quantize_nf4
+from morphoquant.quant.nf4 import nf4_levels, quantize_nf4
 
 PUBLISHED = [
     -1.0,
@@ -28,8 +29,7 @@ PUBLISHED = [
 
 def test_nf4_levels_and_bits():
     torch.testing.assert_close(nf4_levels(), torch.tensor(PUBLISHED), atol=1e-6, rtol=0)
-    assert nf4_bits_per_weight() == pytest.approx(4.127, abs=5e-4)
-    assert nf4_bits_per_weight(double=False) == 4.5
+    assert QuantSpec.parse("w4a16-nf4").bits_per_weight == pytest.approx(4.127, abs=5e-4)
 
 
 def test_nf4_double_quant_roundtrip():
