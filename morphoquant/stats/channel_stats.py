@@ -7,16 +7,16 @@ import torch
 from torch import Tensor
 
 from morphoquant.stats import magnitudes
-from morphoquant.stats.arrangement import Arrangement, Draw, arrange
+from morphoquant.stats.arrangement import Arrangement, arrange
 from morphoquant.stats.bins import BIN_COUNT
 from morphoquant.stats.columns import Ragged, SlotColumns
 from morphoquant.stats.counters import ROOM, Overflow, add_counts, nonzero, offsets_of, relieve
 from morphoquant.stats.device_stats import DeviceStats
 from morphoquant.stats.fine import FineCounts
+from morphoquant.stats.kept_rows import KeptRows
 from morphoquant.stats.kernel import accumulate
 from morphoquant.stats.magnitudes import LARGEST
 from morphoquant.stats.moments import Moments, merge
-from morphoquant.stats.reservoir import NOTHING, Kept, choose
 from morphoquant.stats.threads import scratch, use_threads
 from morphoquant.stats.torch_pass import filled
 
@@ -44,8 +44,7 @@ class ChannelStats:
         self._since = np.zeros(0, np.int64)  # rows since the counters were relieved
         self._arrays = self._empty(0)
         self._overflow: list[Overflow] = []
-        self._kept: list[Kept] = []
-        self._sample = np.empty((0, keep_rows, channels), np.float32)
+        self._sample = KeptRows(channels, keep_rows)
         self._device: DeviceStats | None = None
         self._fine = FineCounts()
 
@@ -71,8 +70,7 @@ class ChannelStats:
     def nbytes(self) -> int:
         """Bytes held, in the CPU's memory and on devices."""
         held = sum(array.nbytes for array in self._arrays.values())
-        held += sum(part.index.nbytes + part.counts.nbytes for part in self._overflow)
-        held += self._sample.nbytes
+        held += sum(part.index.nbytes + part.counts.nbytes for part in self._overflow) + self._sample.values.nbytes
         return held + (self._device.nbytes if self._device else 0)
 
     def update(self, x: Tensor | np.ndarray, slots: Tensor | np.ndarray, keys: Tensor | np.ndarray) -> None:
@@ -83,8 +81,7 @@ class ChannelStats:
             slots: int8 [rows], `PADDING` for rows that do not count.
             keys: uint64 [rows], one number for each token, the same for the same token in every batch size.
         """
-        x = torch.as_tensor(x)
-        self.update_arranged(x, arrange(_numpy(slots), _numpy(keys), self.keep_rows, self.seed))
+        self.update_arranged(torch.as_tensor(x), arrange(_numpy(slots), _numpy(keys), self.keep_rows, self.seed))
 
     def update_arranged(self, x: Tensor, rows: Arrangement) -> None:
         """`update` with the order of the rows already worked out."""
@@ -114,24 +111,15 @@ class ChannelStats:
             self._fine.choose(self._arrays["low"][places], self._arrays["high"][places])
         wide = x[:, self._fine.channels].to(torch.float32).numpy()
         self._fine.update(wide, rows.order, rows.starts, np.array(rows.slots, np.int64))
-        draw = self._draw(rows, places)
-        if len(draw.rows):
-            chosen = x.index_select(0, torch.from_numpy(draw.rows)).to(torch.float32)
-            self._sample[places[draw.owners], draw.places] = chosen.numpy()
+        self._sample.update(x, rows, places)
 
     def _update_device(self, x: Tensor, rows: Arrangement, places: np.ndarray) -> None:
         if self._device is not None and self._device.device != x.device:
             self._settle()
         if self._device is None:
-            self._device = DeviceStats(x.device, self._sample, self._fine.channels)
+            self._device = DeviceStats(x.device, self._sample.values, self._fine.channels)
         self._device.update(x, rows, places)
-        self._device.keep(x, self._draw(rows, places), places, len(self._places))
-
-    def _draw(self, rows: Arrangement, places: np.ndarray) -> Draw:
-        draw = rows.draw([self._kept[place] for place in places])
-        for place, kept in zip(places, draw.kept, strict=True):
-            self._kept[place] = kept
-        return draw
+        self._device.keep(x, self._sample.draw(rows, places), places, len(self._places))
 
     def _make_room(self, slots: tuple[int, ...]) -> None:
         fresh = [slot for slot in slots if slot not in self._places]
@@ -140,13 +128,12 @@ class ChannelStats:
         for slot in fresh:
             self._places[slot] = len(self._places)
             self._overflow.append(Overflow.empty())
-            self._kept.append(NOTHING)
         more = self._empty(len(fresh))
         if len(self._places) == len(fresh):
             self._arrays = more  # untouched zero pages take no memory until they are written
         else:
             self._arrays = {name: np.concatenate([array, more[name]]) for name, array in self._arrays.items()}
-        self._sample = np.concatenate([self._sample, np.empty((len(fresh), *self._sample.shape[1:]), np.float32)])
+        self._sample.make_room(len(fresh))
         self._rows = np.concatenate([self._rows, np.zeros(len(fresh), np.int64)])
         self._since = np.concatenate([self._since, np.zeros(len(fresh), np.int64)])
 
@@ -191,7 +178,7 @@ class ChannelStats:
             self._join_rest(place, held.rows[place], **found)
             self._add_counts(place, *filled(held.counters[place]))
         self._fine.add(held.fine_channels.cpu().numpy(), {slot: filled(counts) for slot, counts in held.fine_counters.items()})
-        self._sample = held.sample.cpu().numpy()
+        self._sample.values = held.sample.cpu().numpy()
 
     def merge(self, other: "ChannelStats") -> None:
         """Adds everything `other` has seen; `other` stays as it is, but for what is fetched from its device.
@@ -207,22 +194,11 @@ class ChannelStats:
         for slot, theirs in other._places.items():
             place = self._places[slot]
             self._join_moments(place, other._moments(theirs))
-            names = ("nans", "infs", "low", "high", "sums_abs", "keys")
-            self._join_rest(place, other._rows[theirs], *(other._arrays[name][theirs] for name in names))
+            rest = [other._arrays[name][theirs] for name in ("nans", "infs", "low", "high", "sums_abs", "keys")]
+            self._join_rest(place, other._rows[theirs], *rest)
             self._add_counts(place, *nonzero(other._arrays["counters"][theirs], other._overflow[theirs]))
-            self._add_sample(place, *other._sample_of(theirs))
+            self._sample.add(place, *other._sample.of(theirs))
         self._fine.merge(other._fine)
-
-    def _add_sample(self, place: int, priorities: np.ndarray, values: np.ndarray) -> None:
-        choice = choose(self._kept[place], priorities, self.keep_rows)
-        self._kept[place] = choice.kept
-        self._sample[place, choice.places] = values[choice.rows]
-
-    def _sample_of(self, place: int) -> tuple[np.ndarray, np.ndarray]:
-        """Priorities [n], ascending, and rows [n, K]."""
-        priorities = self._kept[place].priorities
-        order = np.argsort(priorities, kind="stable")
-        return priorities[order], self._sample[place, order]
 
     def extremes(self) -> dict[int, tuple[int, np.ndarray]]:
         """{slot: (rows, float32 [K] largest finite magnitude of each channel, 0 where there is none)} of the rows so far."""
@@ -255,15 +231,14 @@ class ChannelStats:
         index, counts = nonzero(arrays["counters"][place], self._overflow[place])
         offsets = offsets_of(index, k)
         filled = np.minimum(finite, LARGEST)
-        keys = arrays["keys"][place]
-        largest = magnitudes.values_of(keys[np.arange(LARGEST) < filled[:, None]])
+        largest = magnitudes.values_of(arrays["keys"][place][np.arange(LARGEST) < filled[:, None]])
         histograms = {
             "channel": channel,
             "bins": Ragged(offsets, (index % BIN_COUNT).astype(np.uint16)),
             "counts": Ragged(offsets, counts.astype(np.uint32)),
             "largest": Ragged(np.concatenate([[0], np.cumsum(filled)]).astype(np.int32), largest),
         }
-        priority, values = self._sample_of(place)
+        priority, values = self._sample.of(place)
         return SlotColumns(stats, histograms, {"priority": priority, "values": Ragged.of_matrix(values)}, self._fine.rows(slot))
 
     @classmethod
@@ -299,7 +274,7 @@ class ChannelStats:
         filled = np.diff(largest.offsets)[:, None] > np.arange(LARGEST)
         arrays["keys"][place][filled] = magnitudes.keys_of(largest.values)
         sample = columns.token_sample
-        self._add_sample(place, sample["priority"], sample["values"].values.reshape(-1, self.channels))
+        self._sample.add(place, sample["priority"], sample["values"].values.reshape(-1, self.channels))
         self._fine.restore(slot, columns.fine_histograms)
 
 
@@ -322,5 +297,4 @@ def _bits_of(x: Tensor) -> np.ndarray:
 
 
 def _filled(values: np.ndarray, absent: float) -> np.ndarray:
-    plain = np.ma.filled(np.ma.masked_invalid(values), absent)
-    return plain
+    return np.ma.filled(np.ma.masked_invalid(values), absent)
