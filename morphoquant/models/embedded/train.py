@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -19,7 +19,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from morphoquant.core.errors import UnknownNameError
 from morphoquant.models.embedded.card import write_card
 from morphoquant.models.embedded.checkpoint import resume, save
 from morphoquant.models.embedded.compose import Composer
@@ -30,54 +29,9 @@ from morphoquant.models.embedded.gradient import Gradient
 from morphoquant.models.embedded.modeling import OmniDemoForConditionalGeneration
 from morphoquant.models.embedded.processor import OmniDemoProcessor
 from morphoquant.models.embedded.reading import learn_to_read
-from morphoquant.models.embedded.tasks import POOLS, RECORDED, TASKS, Task
+from morphoquant.models.embedded.recipe import Recipe
+from morphoquant.models.embedded.tasks import POOLS, RECORDED, TASKS
 from morphoquant.models.embedded.weights import CONNECTOR_PARTS, CONNECTORS, build_model, save_connectors
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How connectors are trained.
-
-    Attributes:
-        reading: steps of the first stage, without the language model; see `learn_to_read`.
-        steps: optimiser steps with the language model.
-        batch: turns a step.
-        items: media drawn for training, over all pools.
-        held_out: media drawn for evaluation, each pool.
-        rate: highest learning rate, AdamW.
-        decay: weight decay.
-        noise: see `Composer.noise`.
-        warmup: share of steps in which the rate rises; it falls as a cosine after.
-        seed: of everything.
-        half: frozen parts compute in bfloat16 while training; what is measured is always in float32.
-        tasks: names of TASKS, joined by commas: what is trained and measured.
-    """
-
-    reading: int = 1000
-    steps: int = 1200
-    batch: int = 32
-    items: int = 36_000
-    held_out: int = 400
-    rate: float = 1e-3
-    decay: float = 0.05
-    noise: float = 0.3
-    warmup: float = 0.04
-    seed: int = 0
-    half: bool = True
-    tasks: str = ",".join(TASKS)
-
-    @property
-    def asked(self) -> dict[str, Task]:
-        """The tasks by name.
-
-        Raises:
-            UnknownNameError: there is no such task.
-        """
-        for name in self.tasks.split(","):
-            if name not in TASKS:
-                raise UnknownNameError("task", name, TASKS)
-        return {name: TASKS[name] for name in self.tasks.split(",")}
-
 
 _LOG = "training.jsonl"
 

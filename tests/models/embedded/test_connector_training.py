@@ -13,8 +13,9 @@ from morphoquant.models.embedded import tasks
 from morphoquant.models.embedded.compose import Composer
 from morphoquant.models.embedded.features import features_of
 from morphoquant.models.embedded.processor import OmniDemoProcessor
+from morphoquant.models.embedded.recipe import Recipe
 from morphoquant.models.embedded.tasks import POOLS, TASKS, draw_item
-from morphoquant.models.embedded.train import Recipe, train
+from morphoquant.models.embedded.train import train
 from morphoquant.models.embedded.weights import CONNECTOR_PARTS, build_model, save_connectors
 
 SMALL = Recipe(reading=2, steps=4, batch=3, items=30, held_out=3)
