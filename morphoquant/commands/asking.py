@@ -72,6 +72,29 @@ def make_items(args, loaded) -> Asked:
     return Asked(draw_items(names, args.items, args.seed), "+".join(args.tasks) if args.tasks else "demo-items")
 
 
+def write_drawn(args) -> Path:
+    """Draws items and writes them as an item file with its media; no model is asked.
+
+    Returns:
+        Path of the file.
+
+    Raises:
+        BatchError: an item file is named too, the numbers are out of range, or nothing can be written there.
+        UnknownNameError: there is no such task.
+    """
+    from morphoquant.data.item_file import write_items
+    from morphoquant.data.item_tasks import ITEM_TASKS, draw_items
+
+    if args.item_file:
+        raise BatchError("--write-items writes drawn items and --item-file brings some: give one of the two.")
+    items = draw_items(args.tasks or list(ITEM_TASKS), args.items, args.seed)
+    try:
+        return write_items(items, args.write_items)
+    except OSError as error:
+        reason = error.strerror or error
+        raise BatchError(f"items cannot be written to {str(args.write_items)!r} ({reason}): give another folder.") from error
+
+
 def sets(names) -> list[str]:
     """Names of calibration data, of "text", "image", "audio", "video", "all", data sets, or paths of a user's own data.
 

@@ -43,6 +43,12 @@ def add(verbs, shared) -> None:
         metavar="FILE",
         help="allocations of the verb allocate, each with its own method and a spec for each layer group",
     )
+    verb.add_argument(
+        "--write-items",
+        type=Path,
+        metavar="FOLDER",
+        help="write the items that --tasks, --items and --seed draw into FOLDER, in the form that --item-file reads, and end",
+    )
     verb.add_argument("--no-control", dest="control", action="store_false", help="do not ask again with the media of other items")
     verb.add_argument("--json", action="store_true", help="print the results as JSON")
     words.add_memory_words(verb)
@@ -54,6 +60,9 @@ def add(verbs, shared) -> None:
 
 def run(args) -> str | None:
     """Evaluates; what is in the cache is not asked again."""
+    if args.write_items:
+        print(asking.write_drawn(args))
+        return None
     pairs = words.pairs(args) + [_allocated(path) for path in args.allocation]
 
     from morphoquant.commands import answer_tables, preflight, workload

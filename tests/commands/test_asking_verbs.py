@@ -6,8 +6,6 @@ import pytest
 from fixtures.saved_models import save_llama, save_llava
 
 from morphoquant.cli import main
-from morphoquant.data.item_file import write_items
-from morphoquant.data.item_tasks import draw_items
 from morphoquant.store.run_store import RunStore
 
 
@@ -71,7 +69,9 @@ def test_calibration_matrix(folder, cache, capsys):
 
 
 def test_bad_lines_of_an_item_file_leave_the_others_whole(folder, cache, tmp_path, capsys):
-    path = write_items(draw_items(["image-digit", "text-facts"], 2, 3), tmp_path)
+    assert main(["evaluate", "--tasks", "image-digit", "text-facts", "--items", "2", "--write-items", str(tmp_path)]) == 0
+    path = tmp_path / "items.jsonl"
+    assert capsys.readouterr().out.strip() == str(path)
     lines = path.read_text().splitlines()
     path.write_text("\n".join([lines[0], "not json", *lines[1:], lines[0].replace("media/", "missing/").replace("/0", "/7")]))
     assert main(words("evaluate", folder, cache, "--item-file", str(path), "--json")) == 2
@@ -115,6 +115,7 @@ def test_sensitivity_ranks_and_answers_from_the_cache(folder, cache, capsys):
         (["--items", "0"], "cannot draw 0 items"),
         (["--item-file", "nowhere.jsonl"], "'nowhere.jsonl' cannot be read"),
         (["--item-file", "nowhere.jsonl", "--tasks", "text-facts"], "give one of the two"),
+        (["--write-items", "/dev/null/items"], "cannot be written to '/dev/null/items' (Not a directory)"),
     ],
 )
 def test_bad_words_are_one_sentence(more, sentence, folder, cache, capsys):
