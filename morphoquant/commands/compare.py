@@ -166,9 +166,8 @@ def show(store, runs: list, form: str, with_first: bool = False) -> None:
         cost = compare_cost(runs).drop(columns="run_id")
         if cost[COLUMNS[0]].notna().any():
             print("\nCost beside the quantised products:")
-            print(
-                _aligned(cost.assign(**{BITS: cost[BITS].map("{:.4g}".format, na_action="ignore")}))
-            )  # a quarter of a bit is one
+            bits = cost[BITS].map("{:.4g}".format, na_action="ignore")  # a quarter of a bit is one
+            print(_aligned(cost.assign(**{BITS: bits})))
         if not answered.empty:
             print(f"\nRight answers in percent, quantised: {answered['scope'].iat[0]} (see also: evaluate):")
             names = compare_table(compared)[["method", "spec"]]
