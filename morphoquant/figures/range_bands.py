@@ -1,5 +1,6 @@
 """The range of every channel, one panel a modality, on one scale."""
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
@@ -21,8 +22,7 @@ def range_bands(frame: pd.DataFrame) -> go.Figure:
             mode="lines",
             line=dict(color=colour, width=1),
             showlegend=False,
-            # The layer is the one that is looked at already; its name at every point would be most of the chart's weight.
-            customdata=[[None, channel] for channel in part["channel"].tolist()],
+            customdata=_clicks(part),
         )
         figure.add_trace(
             go.Scatter(
@@ -56,7 +56,7 @@ def range_differences(frame: pd.DataFrame) -> go.Figure:
             fill="tozeroy",
             fillcolor=faded(colour, 0.35),
             showlegend=False,
-            customdata=[[None, channel] for channel in part["channel"].tolist()],
+            customdata=_clicks(part),
             hovertemplate=f"channel %{{customdata[1]}}<br>{modality}: %{{y:+.3g}}<extra></extra>",
         )
         figure.add_trace(line, row, 1)
@@ -70,6 +70,16 @@ def _titled(figure: go.Figure, frame: pd.DataFrame, rows: int, axis: str) -> go.
     figure.update_xaxes(title_text=f"Input channel ({note})", row=rows, col=1)
     figure.update_yaxes(title_text=axis, row=(rows + 1) // 2, col=1)
     return lay_out(figure, 120 + 130 * rows, legend=False)
+
+
+def _clicks(part: pd.DataFrame) -> np.ndarray:
+    """Layer and channel of each point, as an array, which plotly does not look through value by value.
+
+    The layer is the one that is looked at already; its name at every point would be most of the chart's weight.
+    """
+    found = np.full((len(part), 2), None)
+    found[:, 1] = part["channel"].tolist()
+    return found
 
 
 def _hover(modality: str, end: str) -> str:

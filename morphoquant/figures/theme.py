@@ -55,7 +55,8 @@ def modality_colour(name: str) -> str:
 
 def modality_order(names) -> list[str]:
     """The given modality names in the order in which every legend lists them."""
-    present = set(names)
+    # A column of a frame, which iterates slowly, may have a hundred thousand of them.
+    present = set(names.unique() if hasattr(names, "unique") else names)
     return [str(m) for m in MODALITIES if m in present]
 
 

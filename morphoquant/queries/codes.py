@@ -67,13 +67,13 @@ def codes_taken(table: pa.Table, grids: pd.DataFrame, selection: Selection) -> p
     pair = pair[order[starts]]
     counted = dict(
         layer=grids["group"].iat[0],
-        modality=np.array([name for (name,) in names], object)[pair // channels],
+        modality=pd.Series([name for (name,) in names], dtype=str).array.take(pair // channels),
         channel=pair % channels,
         # A channel that bypasses whole uses 0 codes.
         used=code_loops.codes_taken(*rows, step, zero, _limits(grids), low, high),
         available=high - low + 1,
     )
-    return ordered(pd.DataFrame(counted).astype({"modality": str}), selection)
+    return ordered(pd.DataFrame(counted), selection)
 
 
 def _limits(grids: pd.DataFrame) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from morphoquant.core.errors import StoreError
@@ -32,5 +33,12 @@ def ordered(frame: pd.DataFrame, selection: Selection, *by: str) -> pd.DataFrame
     if frame.empty:
         raise StoreError("no token matches the selection: include more modalities, or both position classes.")
     order = [str(modality) for modality in (selection.modalities or MODALITIES)]
-    rank = frame["modality"].map({name: place for place, name in enumerate(order)})
-    return frame.assign(_rank=rank).sort_values([*by, "_rank"], kind="stable").drop(columns="_rank").reset_index(drop=True)
+    # Each name is looked up once and not each row: there may be a hundred thousand.
+    code, names = pd.factorize(frame["modality"])
+    place = [order.index(name) if name in order else len(order) for name in names]
+    return (
+        frame.assign(_rank=np.array([*place, len(order)])[code])
+        .sort_values([*by, "_rank"], kind="stable")
+        .drop(columns="_rank")
+        .reset_index(drop=True)
+    )

@@ -167,7 +167,7 @@ def _matching(asked: Asked) -> Iterator[tuple[list[int], Callable[[list[int]], p
             table.validate(full=True)  # heads of pages carry no checksum: an index into a dictionary that is not there
             masks = [_is_in(table[column], values) for column, values in wanted.items()]
             masks = [mask for mask in masks if not pc.all(mask, skip_nulls=False).as_py()]
-            return (table.filter(reduce(pc.and_, masks)) if masks else table).select(chosen)
+            return (_kept(table, masks) if masks else table).select(chosen)
 
         # Bounds that no checksum vouches for rule nothing out; where they are damaged, pyarrow ends the process over them.
         yield _row_groups(file, wanted if asked.footer is not None else {}), read
@@ -228,6 +228,14 @@ def _may_hold(bounds: pq.Statistics | None, values: list) -> bool:
         return True
     low, high = bounds.min, bounds.max
     return any(low <= value <= high for value in values)
+
+
+def _kept(table: pa.Table, masks: list[pa.ChunkedArray]) -> pa.Table:
+    """The rows of which all of `masks` hold; not copied where they are most, and stand next to each other."""
+    mask = pc.fill_null(reduce(pc.and_, masks), False)
+    first, rows = pc.index(mask, True).as_py(), pc.sum(mask).as_py() or 0
+    together = 2 * rows >= table.num_rows > 0 and pc.all(mask.slice(first, rows)).as_py()
+    return table.slice(first, rows) if together else table.filter(mask)
 
 
 def _is_in(column: pa.ChunkedArray, values: list) -> pa.ChunkedArray:

@@ -57,6 +57,20 @@ def test_one_channel_is_read_without_the_lists_of_all_others(folder_store):
     assert run.table("histograms", ["bins"], {"channel": 3, "group": "image"}).num_rows == 0
 
 
+def test_rows_are_the_same_whether_they_stand_together_or_not(folder_store):
+    lists = pa.array([[row] * row for row in range(8)])
+    names = {key: pa.array(["text"] * 8).dictionary_encode() for key in ("group", "modality", "position")}
+    columns = names | {"channel": pa.array(range(8), pa.int32()), "bins": lists, "counts": lists, "largest": [[0.5]] * 8}
+    part = pa.table(columns).select(TABLES["histograms"].names).cast(TABLES["histograms"])
+    with folder_store.writer(plan()) as writer:
+        writer.finish({"histograms": [part]}, {})
+    run = folder_store.open(plan().run_id)
+    for wanted in ([0, 1, 2, 3, 4], [3, 4, 5, 6, 7], [2, 3, 4, 5], [0, 2, 3, 4, 5], [6], [1, 7], [9]):
+        found = run.table("histograms", ["bins"], {"channel": wanted})["bins"]
+        assert found.to_pylist() == [[row] * row for row in wanted if row < 8]
+        assert found.combine_chunks().flatten().to_pylist() == sum(found.to_pylist(), [])
+
+
 def test_equal_plan_is_found_and_another_is_not(store):
     finished(store)
     assert store.finished(plan()) is not None
