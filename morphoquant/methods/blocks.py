@@ -32,7 +32,7 @@ class BlockCall:
 
     Attributes:
         args: positional arguments, without the hidden states where these are the first of them.
-        kwargs: arguments by name, likewise.
+        kwargs: arguments by name, likewise, and without memories, which would hold the keys and values of all blocks.
         named: name of the argument that takes the hidden states, None where they are the first positional one.
         exact: hidden states in full precision [..., tokens, C].
         given: the same as the quantised blocks before this one leave them.
@@ -60,18 +60,17 @@ class BlockCall:
         if self.exact.dtype not in HALF:
             return self
         exact = widened(self.exact)
-        args, kwargs = _all_widened(self.args), _all_widened(without_memories(self.kwargs))
+        args, kwargs = _all_widened(self.args), _all_widened(self.kwargs)
         found = replace(self, args=args, kwargs=kwargs, exact=exact, given=exact, narrow=self)
         with torch.no_grad():
             return replace(found, wanted=found.run(module, exact))
 
     def run(self, module: nn.Module, hidden: Tensor) -> Tensor:
         """What `module` makes of `hidden` with the arguments of this call; same shape."""
-        kwargs = without_memories(self.kwargs)
         if self.named is None:
-            output = module(hidden, *self.args, **kwargs)
+            output = module(hidden, *self.args, **self.kwargs)
         else:
-            output = module(*self.args, **kwargs, **{self.named: hidden})
+            output = module(*self.args, **self.kwargs, **{self.named: hidden})
         return output if isinstance(output, Tensor) else output[0]
 
     def after(self, given: Tensor) -> "BlockCall":

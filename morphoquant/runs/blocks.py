@@ -12,7 +12,7 @@ from morphoquant.core.layers import block_path
 from morphoquant.core.modality import PADDING
 from morphoquant.hooks.modality_hooks import ModalityHooks
 from morphoquant.methods.base import GroupFit, Need
-from morphoquant.methods.blocks import BlockCall, BlockInputs
+from morphoquant.methods.blocks import BlockCall, BlockInputs, without_memories
 from morphoquant.quant.residence import device_of, resident, wide
 from morphoquant.runs.inputs import CalibrationInputs
 from morphoquant.runs.keeping import has_forward
@@ -140,7 +140,7 @@ def _call(args: tuple, kwargs: dict, output: Any, slots: Tensor | None) -> Block
     if slots is not None and len(slots) == keep.numel():
         keep = (slots != PADDING).to(keep.device).reshape(keep.shape)
     rest = args[1:] if named is None else args
-    others = {name: value for name, value in kwargs.items() if name != named}
+    others = without_memories({name: value for name, value in kwargs.items() if name != named})
     return BlockCall(rest, others, named, hidden, hidden, wanted, keep)
 
 
