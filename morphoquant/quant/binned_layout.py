@@ -96,6 +96,26 @@ def laid_out(bins, counts, begin, end, edges, table, stop, low, high, x, density
 
 
 @njit(**_LOOP)
+def laid_out_singly(bins, counts, begin, end, edges, low, high, x, density):
+    """`laid_out` of a row whose bins ascend in magnitude within their sign and no more, as where narrow and wide ones mix."""
+    size, values, signal, last = 0, 0.0, 0.0, np.nan
+    for entry in range(begin, end):
+        n = np.float64(counts[entry])
+        if n <= 0:
+            continue
+        start, stretch = ends(edges, bins[entry], low, high)
+        inner, outer = (start, stretch) if stretch > 0 else (stretch, start)
+        if size and inner == last:
+            size -= 1
+        elif size:
+            density[size - 1] = 0.0
+        x[size], density[size], x[size + 1] = inner, n / (outer - inner), outer
+        values, signal = values + n, signal + n * (start * start + start * stretch + stretch * stretch) / 3
+        size, last = size + 2, outer
+    return size, values, signal
+
+
+@njit(**_LOOP)
 def _neighbours(bins, entry, end, stop):
     """How many entries from `entry` on are of bins that follow each other, below bin `stop`."""
     first = np.int64(bins[entry])

@@ -11,7 +11,7 @@ hold inside the grid and beyond it (n then stays at the outermost code). Values 
 import numpy as np
 from numba import njit, prange
 
-from morphoquant.quant.binned_layout import ends, laid_out, lines
+from morphoquant.quant.binned_layout import laid_out, laid_out_singly, lines
 
 _LOOP = dict(cache=True, nogil=True, error_model="numpy")
 _TEAM = dict(_LOOP, parallel=True)
@@ -22,8 +22,6 @@ _CLIPPED = 0.50001
 _THIRD, _TWELFTH = 1 / 3, 1 / 12
 # Parts that the rows are dealt out in, each with room for one row.
 _SHARES = 256
-# Adding and taking away 1.5 * 2^52 rounds to the nearest whole number, half to even, of magnitudes below 2^51.
-_ROUND = 6755399441055744.0
 
 
 @njit(**_LOOP)
@@ -169,36 +167,56 @@ def errors(offsets, bins, counts, low, high, largest_offsets, largest, edges, pl
     return plain, found
 
 
-@njit(**_LOOP)
-def _primitives(x, inverse, zero, limit, code_low, code_high, p, halves, cosine, found, v, raised):
-    """F_p(u) and, with `cosine`, F_2(u) and G(u) at one edge on every grid, into `found` [3, grids].
+@njit(**_SUM)
+def _power(x, density, inverse, zero, bound, code_low, code_high, p, halves, whole):
+    """Expected sum of |u - n|^p over a row that is laid out; `whole` is room for F_p at its points.
 
-    Whole loops over the grids, one operation each, so that they run several grids at a time. A value that bypasses has no
-    error, so that edges beyond the limit stand at the limit.
+    A value that bypasses has no error, so that points beyond the bound stand at the bound.
     """
-    whole = 0.5**p / (p + 1)
-    for g in range(len(inverse)):
-        u = min(max(x, -limit[g]), limit[g]) * inverse[g] + zero[g]
-        n = min(max((u + _ROUND) - _ROUND, code_low), code_high)
-        v[g] = u - n
-        found[0, g] = n * whole
-        raised[g] = 1.0 / (p + 1)
-        if cosine:
-            cube = v[g] * v[g] * v[g] / 3
-            found[1, g] = n / 12 + cube
-            found[2, g] = -found[1, g] - (n - zero[g]) * (v[g] * v[g] / 2 - 0.125)
-    if halves < 0:
-        for g in range(len(inverse)):
-            raised[g] *= abs(v[g]) ** (p + 1)
-    else:
-        if halves % 2:
-            for g in range(len(inverse)):
-                raised[g] *= np.sqrt(abs(v[g]))
-        for _ in range(halves // 2):
-            for g in range(len(inverse)):
-                raised[g] *= abs(v[g])
-    for g in range(len(inverse)):
-        found[0, g] += raised[g] if v[g] > 0 else -raised[g]
+    level, part = 0.5**p / (p + 1), 1 / (p + 1)
+    # |v|^(p + 1) as a product of what its exponent is the sum of.
+    root, one, two, four, eight = halves & 1 > 0, halves & 2 > 0, halves & 4 > 0, halves & 8 > 0, halves & 16 > 0
+    for place in range(len(x)):
+        u = min(max(x[place], -bound), bound) * inverse + zero
+        n = _code(u, code_low, code_high)
+        v = abs(u - n)
+        square = v * v
+        fourth = square * square
+        raised = (np.sqrt(v) if root else 1.0) * (v if one else 1.0) * (square if two else 1.0)
+        raised *= (fourth if four else 1.0) * (fourth * fourth if eight else 1.0) * part
+        whole[place] = (n - zero) * level + (raised if u > n else -raised)
+    return _difference(density, whole)
+
+
+@njit(**_LOOP)
+def _any_power(x, density, inverse, zero, bound, code_low, code_high, p, whole):
+    """`_power` of any exponent, far slower."""
+    for place in range(len(x)):
+        u = min(max(x[place], -bound), bound) * inverse + zero
+        n = _code(u, code_low, code_high)
+        raised = abs(u - n) ** (p + 1) / (p + 1)
+        whole[place] = (n - zero) * 0.5**p / (p + 1) + (raised if u > n else -raised)
+    return _difference(density, whole)
+
+
+@njit(**_SUM)
+def _moments(x, density, inverse, zero, bound, code_low, code_high, whole, cross):
+    """Expected sums of (u - n)^2 and of (u - zero) (n - u), with room for F_2 and G."""
+    for place in range(len(x)):
+        u = min(max(x[place], -bound), bound) * inverse + zero
+        n = _code(u, code_low, code_high)
+        v = u - n
+        whole[place] = (n - zero) * _TWELFTH + v * v * v * _THIRD
+        cross[place] = -whole[place] - (n - zero) * (v * v * 0.5 - 0.125)
+    return _difference(density, whole), _difference(density, cross)
+
+
+@njit(**_SUM)
+def _difference(density, whole):
+    total = 0.0
+    for place in range(len(density)):
+        total += density[place] * (whole[place + 1] - whole[place])
+    return total
 
 
 @njit(**_TEAM)
@@ -211,42 +229,42 @@ def objectives(
     wanted.
     """
     rows, grids = step.shape
-    sums, plain = np.zeros((rows, 3, grids)), np.zeros((rows, 2))
+    sums, plain = np.empty((rows, 3, grids)), np.empty((rows, 2))
     twice = 2 * (p + 1)
-    halves = np.int64(np.rint(twice)) if abs(twice - np.rint(twice)) < 1e-9 else np.int64(-1)
-    for row in prange(rows):
-        near, far, v, raised = np.zeros((3, grids)), np.zeros((3, grids)), np.zeros(grids), np.zeros(grids)
-        z, bound, inverse = zero[row], limit[row], 1.0 / step[row]
-        own, last = sums[row], np.nan
-        for entry in range(offsets[row], offsets[row + 1]):
-            n = counts[entry]
-            if n <= 0:
-                continue
-            start, end = ends(edges, bins[entry], low[row], high[row])
-            plain[row, 0] += n * (end * end + end * start + start * start) / 3
-            plain[row, 1] += n
-            inner, outer, sign = (start, end, 1.0) if end > 0 else (end, start, -1.0)
-            if inner != last:
-                _primitives(inner, inverse, z, bound, code_low, code_high, p, halves, cosine, near, v, raised)
-            _primitives(outer, inverse, z, bound, code_low, code_high, p, halves, cosine, far, v, raised)
-            share = sign * n / (end - start)
-            for kind in range(3 if cosine else 1):
-                for g in range(grids):
-                    own[kind, g] += share * (far[kind, g] - near[kind, g])
-            near, far, last = far, near, outer
-        for g in range(grids):
-            s = step[row, g]
-            power, square, cross = own[0, g] * s ** (p + 1), own[1, g] * s**3, own[2, g] * s**3
+    whole_halves = abs(twice - np.rint(twice)) < 1e-9 and twice < 32
+    halves = np.int64(np.rint(twice)) if whole_halves else np.int64(-1)
+    longest = 0
+    for row in range(rows):
+        longest = max(longest, offsets[row + 1] - offsets[row])
+    shares = min(rows, _SHARES)
+    for part in prange(shares):
+        room = np.empty((4, 2 * longest + 1))
+        for row in range(part * rows // shares, (part + 1) * rows // shares):
+            size, values, signal = laid_out_singly(
+                bins, counts, offsets[row], offsets[row + 1], edges, low[row], high[row], room[0], room[1]
+            )
+            x, density, whole, other = room[0, :size], room[1, : max(size - 1, 0)], room[2, :size], room[3, :size]
+            for g in range(grids):
+                s, z, bound, square, cross = step[row, g], zero[row, g], limit[row, g], 0.0, 0.0
+                inverse = 1.0 / s
+                if halves > 0:
+                    power = _power(x, density, inverse, z, bound, code_low, code_high, p, halves, whole)
+                else:
+                    power = _any_power(x, density, inverse, z, bound, code_low, code_high, p, whole)
+                if cosine:
+                    square, cross = _moments(x, density, inverse, z, bound, code_low, code_high, whole, other)
+                power, square, cross = power * _raised(s, halves, p + 1), square * s**3, cross * s**3
+                for entry in range(largest_offsets[row], largest_offsets[row + 1]):
+                    number = np.float64(largest[entry])
+                    if abs(number) <= bound:
+                        u = number * inverse + z
+                        off = (_code(u, code_low, code_high) - u) * s
+                        power += _raised(abs(off), halves - 2, p)
+                        square += off * off
+                        cross += number * off
+                sums[row, 0, g], sums[row, 1, g], sums[row, 2, g] = power, cross, square
             for entry in range(largest_offsets[row], largest_offsets[row + 1]):
-                x = np.float64(largest[entry])
-                if abs(x) <= bound[g]:
-                    u = x * inverse[g] + z[g]
-                    off = (_code(u, code_low, code_high) - u) * s
-                    power += _raised(abs(off), halves - 2, p)
-                    square += off * off
-                    cross += x * off
-            own[0, g], own[1, g], own[2, g] = power, cross, square
-        for entry in range(largest_offsets[row], largest_offsets[row + 1]):
-            plain[row, 0] += np.float64(largest[entry]) ** 2
-            plain[row, 1] += 1
+                signal += np.float64(largest[entry]) ** 2
+                values += 1
+            plain[row, 0], plain[row, 1] = signal, values
     return sums, plain
