@@ -4,8 +4,9 @@ The statistics of one input come from one pass, so that they are those of a capt
 written aside, then into the run's shards; shards are merged an input at a time.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from morphoquant.runs import settling, tables
 from morphoquant.runs.part_tables import PartTables
 from morphoquant.runs.statistics import NAMES, statistics_of, statistics_tables
 from morphoquant.stats.channel_stats import place_bytes
-from morphoquant.stats.settling import halvings
+from morphoquant.stats.settling import Extremes, halvings
 from morphoquant.store.writer import RunWriter
 
 
@@ -105,31 +106,45 @@ def shard_in_passes(
         The tables of the shard, read from the folder while they are written, and the passes that it took; no tables where no
         linear runs.
     """
-    total, passes, done = len(batches), 0, set()
-    halves, aside = halvings(total), PartTables(bound.folder / f"shard-{begin}")
+    passes, done, aside = 0, set(), PartTables(bound.folder / f"shard-{begin}")
     while True:
-        counting, marks = Bounded(Collector(**collecting), bound.limit, done), []
-        with ModalityHooks(model, counting, control, first_sample=begin) as hooks:
-            for number, batch in enumerate(batches[begin:end], begin + 1):
-                hooks.run(batch)
-                if number == end:
-                    counting.collector.flush()
-                if number in halves or number == end:
-                    marks.append(counting.collector.extremes(number))
-                progress(f"capturing, pass {passes + 1}" if passes else "capturing", number, total)
-        found, passes = counting.collector.stats, passes + 1
-        for name in NAMES:
-            aside.add(name, statistics_tables(found, name))
-        own = [{group: mark[group] for group in found if group in mark} for mark in marks]
-        aside.add("extremes", settling.extremes_tables(own))
-        done |= set(found)
+        # Nothing but this holds what the last pass counted, which makes room here.
+        counting, passes = Bounded(Collector(**collecting), bound.limit, done), passes + 1
+        told = partial(progress, f"capturing, pass {passes}" if passes > 1 else "capturing")
+        marks, short = _counted(model, batches, begin, end, control, counting, told)
+        _put_aside(counting.collector, marks, aside)
+        done |= set(counting.collector.stats)
         if not counting.put_off:
             break
-    groups = list(dict.fromkeys(layer.group for layer in hooks.layers))
+    groups = list(dict.fromkeys(short["layers"]["group"].to_pylist()))
     if not groups:
         return {}, passes
-    short = {"layers": [tables.layers_table(hooks.layers)], "tokens": [tables.tokens_table(hooks.tokens, begin)]}
-    return {**short, **{name: aside.tables(name, groups) for name in ("extremes", *NAMES)}}, passes
+    whole = {name: [table] for name, table in short.items()}
+    return {**whole, **{name: aside.tables(name, groups) for name in ("extremes", *NAMES)}}, passes
+
+
+def _counted(
+    model: nn.Module, batches: Any, begin: int, end: int, control: ControlTokens | None, counting: Bounded, told: Callable
+) -> tuple[list[dict[str, Extremes]], dict[str, pa.Table]]:
+    """Runs the batches once; the largest magnitudes at some of them, and the tables of layers and tokens."""
+    marks, total = [], len(batches)
+    halves = halvings(total)
+    with ModalityHooks(model, counting, control, first_sample=begin) as hooks:
+        for number, batch in enumerate(batches[begin:end], begin + 1):
+            hooks.run(batch)
+            if number == end:
+                counting.collector.flush()
+            if number in halves or number == end:
+                marks.append(counting.collector.extremes(number))
+            told(number, total)
+    return marks, {"layers": tables.layers_table(hooks.layers), "tokens": tables.tokens_table(hooks.tokens, begin)}
+
+
+def _put_aside(collector: Collector, marks: list[dict[str, Extremes]], aside: PartTables) -> None:
+    for name in NAMES:
+        aside.add(name, statistics_tables(collector.stats, name))
+    own = [{group: mark[group] for group in collector.stats if group in mark} for mark in marks]
+    aside.add("extremes", settling.extremes_tables(own))
 
 
 def merged(writer: RunWriter, collecting: Mapping[str, int], folder: Path, progress: Progress) -> dict[str, Iterator[pa.Table]]:

@@ -1,6 +1,8 @@
 """A memory budget changes where weights, statistics and fits are, and no number."""
 
+import gc
 import json
+import weakref
 
 import numpy as np
 import psutil
@@ -21,7 +23,7 @@ from morphoquant.models.load import load
 from morphoquant.quant.linear import QuantizedLinear
 from morphoquant.quant.residence import device_of, is_offloaded, is_stand_in, resident, weight_of
 from morphoquant.runs import capture as capturing
-from morphoquant.runs import inputs
+from morphoquant.runs import capture_in_passes, inputs
 from morphoquant.runs import quantize as quantizing
 from morphoquant.runs.budget import room
 from morphoquant.runs.capture_in_passes import Bounded
@@ -107,6 +109,25 @@ def test_a_capture_in_passes_of_weights_on_the_disk_has_the_same_tables(whole, a
     same_tables(wanted, found)
     assert found.header.summary["passes"] > 2
     assert not list((tmp_path / "scratch").glob("*/"))
+
+
+def test_a_pass_has_the_room_of_the_one_before(apart, tmp_path, monkeypatch):
+    """What that counted is written aside and held by nobody; Python's search for cycles is not waited for."""
+    made, alive = [], []
+
+    class Watched(Collector):
+        def __init__(self, **options):
+            super().__init__(**options)
+            made.append(weakref.ref(self))
+
+    monkeypatch.setattr(capture_in_passes, "Collector", Watched)
+    monkeypatch.setattr(capturing, "room", lambda memory, model: ROOM)
+    gc.disable()
+    try:
+        captured(apart, tmp_path, memory=1, progress=lambda *state: alive.append(sum(one() is not None for one in made)))
+    finally:
+        gc.enable()
+    assert len(made) > 2 and max(alive) == 1
 
 
 @pytest.mark.slow
