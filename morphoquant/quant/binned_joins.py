@@ -40,7 +40,23 @@ def joined(offsets, bins, counts, into):
 
 @njit(**_LOOP)
 def pooled(
-    offsets, bins, counts, low, high, largest_offsets, largest, places, channels, most, line, starts, ends, level, wide, fine
+    offsets,
+    bins,
+    counts,
+    low,
+    high,
+    largest_offsets,
+    largest,
+    places,
+    channels,
+    most,
+    into,
+    line,
+    starts,
+    ends,
+    level,
+    wide,
+    fine,
 ):
     """One row a channel: the rows that name it added up, on bins that are wide far below the channel's largest bin.
 
@@ -49,6 +65,7 @@ def pooled(
         places: channel of each row [R]; rows of one channel may stand anywhere.
         channels: how many there are.
         most: largest values of a channel that stay exact; the others go back to their bins.
+        into: the bin that each of `bins` is joined to; all below is of those.
         line: the bins in the order of their values.
         starts: lower edge of each of `line`.
         ends: upper edge of each of `line`.
@@ -75,7 +92,7 @@ def pooled(
             row = order[at]
             least[channel], top[channel] = min(least[channel], low[row]), max(top[channel], high[row])
             for entry in range(offsets[row], offsets[row + 1]):
-                dense[bins[entry]] += counts[entry]
+                dense[into[bins[entry]]] += counts[entry]
             at += 1
         size = 0
         for index in range(first, at):

@@ -149,7 +149,14 @@ class BinnedRows:
         kept = self.largest_offsets, self.largest, self.low, self.high
         return BinnedRows(self.channel, offsets, bins, counts, *kept, edges)
 
-    def pooled(self, channels: int, octave: np.ndarray, most: int = 8, fine: int = 4) -> "BinnedRows":
+    def pooled(
+        self,
+        channels: int,
+        octave: np.ndarray,
+        most: int = 8,
+        fine: int = 4,
+        onto: tuple[np.ndarray, np.ndarray] | None = None,
+    ) -> "BinnedRows":
         """One row for each of `channels` channels, empty for one that no row names, to search grids on.
 
         Bins far below the channel's largest are joined to one an octave, since every grid rounds them alike.
@@ -159,17 +166,19 @@ class BinnedRows:
             octave: octave of each bin; bins of one sign and octave are neighbours [bins].
             most: largest values of a channel that stay exact; the others go back to their bins.
             fine: octaves that keep their bins.
+            onto: arguments of `joined`, to pool the rows on wider bins, which `octave` is then of.
         """
-        line = np.argsort(self.edges[:, 0])
-        negative = self.edges[:, 0] < 0
+        into, own = onto or (np.arange(len(self.edges)), self.edges)
+        line = np.argsort(own[:, 0])
+        negative = own[:, 0] < 0
         _, wide = np.unique(octave + (octave.max() + 1) * negative, return_inverse=True)
         edges = np.stack([np.full(wide.max() + 1, np.inf), np.full(wide.max() + 1, -np.inf)], axis=1)
-        np.minimum.at(edges[:, 0], wide, self.edges[:, 0])
-        np.maximum.at(edges[:, 1], wide, self.edges[:, 1])
-        order = line, *self.edges[line].T.copy()
-        joining = octave.astype(np.int64), (len(self.edges) + wide).astype(self.bins.dtype), fine
+        np.minimum.at(edges[:, 0], wide, own[:, 0])
+        np.maximum.at(edges[:, 1], wide, own[:, 1])
+        order = into.astype(np.int64), line, *own[line].T.copy()
+        joining = octave.astype(np.int64), (len(own) + wide).astype(self.bins.dtype), fine
         found = joins.pooled(*self._flat()[:-1], self.channel, channels, most, *order, *joining)
-        return BinnedRows(np.arange(channels), *found, np.concatenate([self.edges, edges]))
+        return BinnedRows(np.arange(channels), *found, np.concatenate([own, edges]))
 
     @staticmethod
     def together(parts: Sequence["BinnedRows"]) -> "BinnedRows":

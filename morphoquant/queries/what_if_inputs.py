@@ -67,7 +67,7 @@ def layer_inputs(capture: Run, layer: str) -> WhatIfInputs:
     stats = layer_statistics(capture, kept_group(capture, layer))
     coarse = coarse_part(stats, capture.table("histograms", COLUMNS, {"group": list(stats.place)}))
     into, edges, octave = _joined_bins()
-    pooled = coarse.rows.joined(into, edges).pooled(int(stats.starts[-1]), octave)
+    pooled = coarse.rows.pooled(int(stats.starts[-1]), octave, onto=(into, edges))
     parts = refined(stats, coarse, fine_rows(capture, stats))
     return WhatIfInputs(stats.places[[*PLACE, "in_features"]], stats.starts, *stats.pooled, parts, pooled)
 

@@ -99,6 +99,10 @@ def test_joined_bins_add_up():
         own, old = (slice(one.offsets[row], one.offsets[row + 1]) for one in (joined, rows))
         total = np.bincount(into[rows.bins[old]], rows.counts[old], 128)
         assert np.array_equal(total[joined.bins[own]], joined.counts[own]) and total.sum() == joined.counts[own].sum()
+    octave = np.tile(np.arange(64) // 2, 2)
+    after, at_once = joined.pooled(4, octave, fine=2), rows.pooled(4, octave, fine=2, onto=(into, edges))
+    for name in vars(after):
+        assert np.array_equal(getattr(after, name), getattr(at_once, name)), name
 
 
 _AT_ONCE = """
