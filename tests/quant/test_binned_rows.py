@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
 import torch
@@ -151,7 +152,9 @@ def test_several_grids_at_once_are_those_grids_one_by_one():
         numbers(range_grid(-clip * reach, clip * reach, bits), np.full(9, limit))
         for bits, clip, limit in ((2, 1.0, np.inf), (4, 0.3, np.inf), (8, 0.9, 2.0), (3, 0.5, -1.0))
     ]
+    threads = numba.get_num_threads()
     together = rows.errors_on(stacked(several))
+    assert numba.get_num_threads() == threads
     for place, grids in enumerate(several):
         alone = rows.errors(grids)
         for name in vars(alone):

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from morphoquant.core.errors import CompareError, StoreError, UnknownNameError
@@ -198,6 +199,12 @@ def test_prediction_rises_with_bits(small_runs):
     frame = predicted_sqnr(small_runs.capture, LANGUAGE, Q2, clips=(1.0, 0.5))
     text = frame[(frame["modality"] == "text") & (frame["clip"] == 1.0)].sort_values("bits")
     assert text["sqnr_db"].is_monotonic_increasing and set(frame["clip"]) == {1.0, 0.5}
+    for bits in (3, 7):
+        alone = predicted_sqnr(small_runs.capture, LANGUAGE, Q2, bits=(bits,), clips=(0.5,))
+        own = frame[(frame["bits"] == bits) & (frame["clip"] == 0.5)].reset_index(drop=True)
+        pd.testing.assert_frame_equal(alone, own)
+    with pytest.raises(StoreError, match="keeps no histogram of .* here"):
+        predicted_sqnr(small_runs.capture, Selection(modalities=(Modality.UNKNOWN,)), Q2)
 
 
 def test_measured_runs_of_a_prediction_are_those_of_each_run_alone(small_runs):

@@ -313,5 +313,10 @@ def test_an_input_read_in_pieces_adds_up_to_the_input(odd_runs, tmp_path, monkey
     assert len(whole.parts) == 2
     assert len(parts) > 4 and sum(len(part.layer) for part in parts) == sum(len(part.layer) for part in whole.parts)
     prediction = predict(whole, WhatIf(bits=3, clip=0.7))
-    found = sum(part_sums(part, part.rows.errors(prediction.placed.grids), 1, Selection()) for part in parts)
-    pd.testing.assert_frame_equal(sums_frame(stats.places, found), layer_sums(prediction, Selection()), rtol=1e-12)
+    audio = Selection(modalities=(Modality.AUDIO,))
+    for selection in (Selection(), audio):
+        found = sum(part_sums(part, part.rows.errors(prediction.placed.grids), 1, selection) for part in parts)
+        pd.testing.assert_frame_equal(sums_frame(stats.places, found), layer_sums(prediction, selection), rtol=1e-12)
+    with layer_parts(run, layer, audio) as (stats, parts):
+        selected = sum(part_sums(part, part.rows.errors(prediction.placed.grids), 1, EVERYTHING) for part in parts)
+    pd.testing.assert_frame_equal(sums_frame(stats.places, selected), layer_sums(prediction, audio), rtol=1e-12)
