@@ -2,12 +2,13 @@
 
     python benchmarks/memory_7b.py
     python benchmarks/memory_7b.py --blocks 1 2 4 --memory 4GB --methods rtn gptq --dtype bfloat16
+    python benchmarks/memory_7b.py --whole --no-free --memory 20GB --ask
 
 Each row is a process of its own: its peak is the VmHWM that the system counts for it, pages of mapped files among them. A capture
 comes first; the methods are fitted to it at w4a8 and measured, and with `--ask` the model runs whole as each has quantised it.
 Prints what a block adds, what the 28 blocks of the 7B model would take, and ends with status 1 where a peak exceeds the budget.
 Embeddings and head of the 7B model, which are left out, add 1.1 GB in bfloat16 and 2.2 GB in float32 each; under a budget only
-one of them at a time, while it runs.
+one of them at a time, while it runs. `--whole` takes the whole model, with its towers, on samples of all modalities.
 """
 
 import argparse
@@ -37,19 +38,20 @@ def main() -> None:
     parser.add_argument("--intermediate", type=int, default=INTERMEDIATE)
     parser.add_argument("--free", action=argparse.BooleanOptionalAction, default=True, help="without a budget too")
     parser.add_argument("--ask", action="store_true", help="run the quantised model too")
+    parser.add_argument("--whole", action="store_true", help="the whole model in place of some of its blocks")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
         print(json.dumps(_one(**json.loads(options.one))))
         return
     peaks: dict[tuple[str, str], dict[int, float]] = {}
-    for blocks in options.blocks:
+    for blocks in [BLOCKS] if options.whole else options.blocks:
         with tempfile.TemporaryDirectory(prefix="memory-7b-") as folder:
-            _saved(Path(folder) / "model", blocks, options.hidden, options.intermediate)
+            _saved(Path(folder) / "model", *([] if options.whole else [blocks, options.hidden, options.intermediate]))
             for memory in [*([""] if options.free else []), options.memory]:
                 for verb in ("capture", *options.methods, *(f"ask {name}" for name in options.methods if options.ask)):
                     words = {"folder": folder, "verb": verb, "memory": memory, "dtype": options.dtype}
-                    words |= {"samples": options.samples, "tokens": options.tokens}
+                    words |= {"samples": options.samples, "tokens": options.tokens, "whole": options.whole}
                     found = _process(words)
                     peaks.setdefault((verb, memory or "no budget"), {})[blocks] = found["peak"]
                     print(
@@ -83,16 +85,17 @@ def _process(words: dict) -> dict:
 
 
 def _saved(folder: Path, *sizes: int) -> None:
-    code = "import sys; from pathlib import Path; from saved_7b import save; save(Path(sys.argv[1]), *map(int, sys.argv[2:]))"
+    code = "import sys; from saved_7b import save_model; save_model(sys.argv[1], *map(int, sys.argv[2:]))"
     here = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])}
     subprocess.run([sys.executable, "-c", code, str(folder), *map(str, sizes)], check=True, env=here)
 
 
-def _one(folder: str, verb: str, memory: str, dtype: str, samples: int, tokens: int) -> dict:
+def _one(folder: str, verb: str, memory: str, dtype: str, samples: int, tokens: int, whole: bool) -> dict:
     """Captures, or quantises by a method, in this process."""
     import torch
     from block_7b import batch
     from transformers import Qwen2_5OmniThinkerForConditionalGeneration
+    from whole_7b import whole_batch
 
     import morphoquant
     from morphoquant.core.layers import Component
@@ -109,12 +112,13 @@ def _one(folder: str, verb: str, memory: str, dtype: str, samples: int, tokens: 
 
     started, bound = time.monotonic(), parse_memory(memory) if memory else None
     torch.manual_seed(0)
-    store, given, passes = RunStore(Path(folder) / f"cache{memory}"), [batch(tokens, 1) for _ in range(samples)], set()
+    kind, store, passes = getattr(torch, dtype), RunStore(Path(folder) / f"cache{memory}"), set()
+    given = [whole_batch(tokens, kind) if whole else batch(tokens, 1) for _ in range(samples)]
     identity = {"id": "omni-7b", "revision": None, "class": "random", "files": {}}
     with scratch(folder) as aside:
         places = placing(bound, "cpu", aside) if bound else {}
         model = Qwen2_5OmniThinkerForConditionalGeneration.from_pretrained(
-            Path(folder) / "model", dtype=getattr(torch, dtype), use_safetensors=True, **places
+            Path(folder) / "model", dtype=kind, use_safetensors=True, **places
         ).eval()
         run = morphoquant.capture(
             model, given, store=store, identity=identity, memory=bound, progress=lambda stage, *_: passes.add(stage)

@@ -14,12 +14,8 @@ import sys
 import torch
 from block_7b import text_config
 from torch import nn
-from transformers import (
-    Qwen2_5_VLConfig,
-    Qwen2_5_VLForConditionalGeneration,
-    Qwen2_5OmniThinkerForConditionalGeneration,
-)
-from transformers.models.qwen2_5_omni.configuration_qwen2_5_omni import Qwen2_5OmniThinkerConfig
+from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
+from whole_7b import VOCABULARY, whole_thinker
 
 from morphoquant.core.layers import Component
 from morphoquant.core.modality import CONTENT, Modality
@@ -31,22 +27,12 @@ from morphoquant.runs.least import Fitted, held_whole, least_budget
 from morphoquant.runs.preflight import Data, preflight
 
 GB = 1e9
-VOCABULARY = 152064
 SAMPLES, TOKENS, KEEP_ROWS = 128, 2048, 128
 # What the process holds without a model, measured.
 PROCESS = int(0.7 * GB)
 METHODS = ("rtn", "gptq+morphomodal", "mbq", "qvlm", "omniquant")
 # Share of a GPU's memory that is not given to weights (`models.placing`).
 SPARE = 0.2
-
-
-def omni_7b() -> nn.Module:
-    """The thinker of Qwen2.5-Omni-7B."""
-    vision = dict(depth=32, hidden_size=1280, intermediate_size=3420, num_heads=16, out_hidden_size=3584)
-    audio = dict(d_model=1280, encoder_layers=32, encoder_attention_heads=20, encoder_ffn_dim=5120, output_dim=3584)
-    text = text_config(VOCABULARY, 3584, 18944, 28, (28, 4))
-    config = Qwen2_5OmniThinkerConfig(text_config=text, vision_config=vision, audio_config=audio)
-    return Qwen2_5OmniThinkerForConditionalGeneration(config)
 
 
 def vl_72b() -> nn.Module:
@@ -59,7 +45,7 @@ def vl_72b() -> nn.Module:
 def main() -> None:
     """Prints both models; the exit status says whether both budgets are enough."""
     enough = [
-        _told("Qwen2.5-Omni-7B, thinker", omni_7b, set(CONTENT), 24),
+        _told("Qwen2.5-Omni-7B, thinker", whole_thinker, set(CONTENT), 24),
         _told("Qwen2.5-VL-72B", vl_72b, {Modality.TEXT, Modality.IMAGE, Modality.VIDEO}, 80, gpu=80),
     ]
     sys.exit(not all(enough))

@@ -1,23 +1,32 @@
-"""Saves a model of `block_7b` without ever holding it: random weights in bfloat16, a safetensors file a block."""
+"""Saves a model of shapes without ever holding it: random weights in bfloat16, a safetensors file a block."""
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
 from block_7b import thinker
 from safetensors.torch import save_file
+from torch import nn
+from whole_7b import whole_thinker
 
 
-def save(folder: Path, blocks: int, hidden: int, intermediate: int) -> None:
-    """Writes the model with so many blocks of such sizes, a file a block and one for all else."""
+def save_model(folder: str, *sizes: int) -> None:
+    """Writes a model of `block_7b` of such sizes (blocks, hidden, intermediate); without any the whole 7B model."""
+    save(Path(folder), partial(thinker, *sizes, torch.bfloat16) if sizes else whole_thinker)
+
+
+def save(folder: Path, build: Callable[[], nn.Module]) -> None:
+    """Writes the model that `build` makes, a file for each block of the language model and each other part."""
     with torch.device("meta"):
-        model = thinker(blocks, hidden, intermediate, torch.bfloat16)
+        model = build()
     model.config.architectures = [type(model).__name__]
     model.config.save_pretrained(folder)
     files: dict[str, list[str]] = {}
     for name in model.state_dict():
-        block = name.split(".layers.")[1].split(".")[0] if "language_model.layers." in name else "rest"
-        files.setdefault(f"model-{block}.safetensors", []).append(name)
+        part = name.split(".")[: 4 if "language_model.layers." in name else 2]
+        files.setdefault(f"{'-'.join(part)}.safetensors", []).append(name)
     generator, size = torch.Generator().manual_seed(0), 0
     for file, names in files.items():
         made = {name: _weight(name, model.state_dict()[name].shape, generator) for name in names}

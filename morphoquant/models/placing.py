@@ -6,6 +6,8 @@ from typing import Any
 import psutil
 import torch
 
+from morphoquant.core.memory import give_back_what_is_freed
+
 # Shares of a budget's main memory, without what the process holds already, and of a device's free memory.
 _OF_MEMORY, _OF_DEVICE = 0.3, 0.8
 
@@ -18,6 +20,7 @@ def placing(memory: int, device: str, folder: Path) -> dict[str, Any]:
         device: that the model runs on.
         folder: for weights that do not lie in the model's files as they are used.
     """
+    give_back_what_is_freed()
     on = torch.device(device)
     left = max(memory - psutil.Process().memory_info().rss, 0)
     most: dict[int | str, int] = {"cpu": int(_OF_MEMORY * left)}

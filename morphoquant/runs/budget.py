@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from morphoquant.core.errors import ModelError
+from morphoquant.core.memory import give_back_what_is_freed
 from morphoquant.quant.residence import is_offloaded
 
 # Share of a budget that is left for activations and for what libraries take.
@@ -23,6 +24,7 @@ def room(memory: int, model: nn.Module) -> int:
     Raises:
         ModelError: there are none.
     """
+    give_back_what_is_freed()
     _read_in(model)
     held = psutil.Process().memory_info().rss
     passing = max(one.numel() * 4 for one in model.parameters()) if is_offloaded(model) else 0
