@@ -38,7 +38,7 @@ class BlockCall:
         given: the same as the quantised blocks before this one leave them.
         wanted: the block's output on `exact`, in full precision.
         keep: False for padding, bool, the axes of the hidden states but the last.
-        narrow: the call in the model's own type, where this one was widened.
+        narrow: the call in the model's own type and on its device, where this one is not.
     """
 
     args: tuple
@@ -56,12 +56,12 @@ class BlockCall:
         return self.narrow or self
 
     def in_full(self, module: nn.Module) -> "BlockCall":
-        """The call at least in float32, where what is wanted is what `module`, with weights of that type, makes of `exact`."""
-        if self.exact.dtype not in HALF:
+        """The call in main memory and at least in float32, where what is wanted is what `module`, as its weights are then, makes
+        of `exact`."""
+        if self.exact.dtype not in HALF and self.exact.device.type == "cpu":
             return self
-        exact = widened(self.exact)
-        args, kwargs = _all_widened(self.args), _all_widened(self.kwargs)
-        found = replace(self, args=args, kwargs=kwargs, exact=exact, given=exact, narrow=self)
+        args, kwargs, exact, keep = map(_at_hand, (self.args, self.kwargs, self.exact, self.keep))
+        found = replace(self, args=args, kwargs=kwargs, exact=exact, given=exact, keep=keep, narrow=self)
         with torch.no_grad():
             return replace(found, wanted=found.run(module, exact))
 
@@ -145,10 +145,10 @@ class BlockInputs:
         return total / max(rows, 1)
 
 
-def _all_widened(value: Any) -> Any:
-    """Arguments with every tensor in them at least in float32, if it is of floating point."""
+def _at_hand(value: Any) -> Any:
+    """Arguments with every tensor in main memory, and at least in float32 if it is of floating point."""
     if isinstance(value, Tensor):
-        return widened(value)
+        return widened(value.cpu())
     if isinstance(value, Mapping):
-        return {name: _all_widened(one) for name, one in value.items()}
-    return type(value)(map(_all_widened, value)) if type(value) in (tuple, list) else value
+        return {name: _at_hand(one) for name, one in value.items()}
+    return type(value)(map(_at_hand, value)) if type(value) in (tuple, list) else value

@@ -49,16 +49,16 @@ def resident(*modules: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def wide(module: nn.Module) -> Iterator[None]:
-    """The weights and buffers of a module, and of those below it, are at least in float32 inside the `with`.
+def at_hand(module: nn.Module) -> Iterator[None]:
+    """The weights and buffers of a module, and of those below it, are in main memory and at least in float32 inside the `with`.
 
     Args:
-        module: whose weights are in memory. They stay there as they are, and are put back at the end.
+        module: whose weights are resident. They stay where they are as they are, and are put back at the end.
     """
-    own = [(one, one.data) for one in (*module.parameters(), *module.buffers()) if one.dtype in HALF]
+    own = [(one, one.data) for one in (*module.parameters(), *module.buffers())]
     try:
         for one, data in own:
-            one.data = widened(data)
+            one.data = widened(data.cpu())
         yield
     finally:
         for one, data in own:

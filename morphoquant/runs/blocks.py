@@ -8,12 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from morphoquant.core.errors import ModelError
 from morphoquant.core.layers import block_path
 from morphoquant.core.modality import PADDING
 from morphoquant.hooks.modality_hooks import ModalityHooks
 from morphoquant.methods.base import GroupFit, Need
 from morphoquant.methods.blocks import BlockCall, BlockInputs, without_memories
-from morphoquant.quant.residence import device_of, resident, wide
+from morphoquant.quant.residence import at_hand, device_of, is_offloaded, resident
 from morphoquant.runs.inputs import CalibrationInputs
 from morphoquant.runs.keeping import has_forward
 from morphoquant.runs.sequences import sequences
@@ -34,6 +35,11 @@ class Blocks:
     """
 
     def __init__(self, inputs: CalibrationInputs, groups: Sequence[str] | None = None):
+        if is_offloaded(inputs.model) and device_of(inputs.model).type != "cpu":
+            raise ModelError(
+                "methods that are fitted to whole blocks are not yet fitted to a model that is larger than its device: give "
+                "--device cpu, or choose others."
+            )
         self._inputs = inputs
         members: dict[str, list[str]] = {}
         for group in inputs.groups if groups is None else groups:
@@ -55,9 +61,9 @@ class Blocks:
 
     @contextmanager
     def in_work(self, name: str) -> Iterator[list[BlockCall]]:
-        """Its runs at least in float32, as which its weights are in memory inside the `with`."""
+        """Its runs in main memory and at least in float32, as its weights are inside the `with`."""
         module = self._inputs.model.get_submodule(name)
-        with resident(module), wide(module):
+        with resident(module), at_hand(module):
             yield [call.in_full(module) for call in self._calls[name]]
 
     def inputs(self, name: str, calls: list[BlockCall], needs: Collection[Need]) -> BlockInputs:

@@ -13,7 +13,7 @@ from morphoquant.core.layers import Component
 from morphoquant.core.modality import MODALITIES, Modality, Position, slot
 from morphoquant.methods.base import ChannelSummary, GroupInputs, Need, TokenSample
 from morphoquant.quant.experts import experts_apart
-from morphoquant.quant.residence import HALF, is_offloaded, weight_of
+from morphoquant.quant.residence import HALF, weight_of
 from morphoquant.runs.gradient_run import stored_gradients
 from morphoquant.runs.gradients import Gradients
 from morphoquant.stats.moments import Moments, pool
@@ -68,8 +68,8 @@ class CalibrationInputs:
 
     @cached_property
     def copies(self) -> bool:
-        """Whether weights are read anew for each fit, from where they are offloaded or from half precision."""
-        return is_offloaded(self.model) or any(one.dtype in HALF for one in self.model.parameters())
+        """Whether weights are read anew for each fit: from where they are offloaded, from half precision or from a device."""
+        return any(one.dtype in HALF or one.device.type != "cpu" for one in self.model.parameters())
 
     @property
     def groups(self) -> list[str]:
@@ -83,7 +83,8 @@ class CalibrationInputs:
             ModelError: gradients are needed, and none were measured for this capture; or tokens are, and hold NaN.
         """
         first = self.layers[self.layers["layer"] == name].iloc[0]
-        weights = {layer: weight_of(self._modules[layer]) for layer in self._members[name]}
+        # Tokens and summaries are in main memory, and methods search there, wherever the model runs.
+        weights = {layer: weight_of(self._modules[layer]).cpu() for layer in self._members[name]}
         return GroupInputs(
             group=name,
             component=Component(first["component"]),

@@ -48,6 +48,8 @@ class Measure:
 
     def on_input(self, group: str, module: nn.Linear, x: Tensor, slots: Tensor, keys: Tensor) -> None:
         """Quantises a shared input [rows, K] once a fit and adds up its error."""
+        # Fits are in main memory, wherever the model runs.
+        x, slots = x.cpu(), slots.cpu()
         keep = slots >= 0
         if not bool(keep.all()):
             x, slots = x[keep], slots[keep]
@@ -79,7 +81,7 @@ class Measure:
 
         if not any(self._inputs[group]):
             return
-        original = weight_of(module)
+        original = weight_of(module).cpu()
         for done, parts in zip(self.results, self._inputs[group], strict=True):
             for given in parts:
                 self._add(done, layer, given, original, output)

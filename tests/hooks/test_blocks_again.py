@@ -39,5 +39,7 @@ def test_gradients_of_blocks_that_run_again_are_those_of_blocks_that_are_kept(na
         found.append(next(one.grad for one in given if one.grad is not None))
     handle.remove()
     again.remove()
-    assert torch.equal(*found) and found[0].abs().max() > 0
+    # Gemma 3n's gradients are NaN at padding, whatever is kept.
+    torch.testing.assert_close(*found, rtol=0, atol=0, equal_nan=True)
+    assert found[0].nan_to_num().abs().max() > 0
     assert runs.count(1) == 2 and runs.count(2) == 3, "backward runs what stands inside a block once more"
