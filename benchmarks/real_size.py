@@ -5,8 +5,7 @@
 Builds the shapes of Qwen2.5-Omni-7B's thinker and of Qwen2.5-VL-72B, with their towers, on the meta device: no weight is made.
 Prints what they take without a budget, and the parts of the least budget of a capture and of quantising: by rtn, by the
 recommended method, by one that needs gradients, and by those that are fitted to whole blocks. Ends with status 1 where 24 GB are
-not enough for the first, or 80 GB, of main memory and on one GPU, for the second; on a GPU without the methods that are fitted to
-whole blocks, which run there in float32. `memory_7b.py` measures what some of its blocks take.
+not enough for the first, or 80 GB, of main memory and on one GPU, for the second. `memory_7b.py` measures what the first takes.
 """
 
 import sys
@@ -80,9 +79,9 @@ def _verb(model: nn.Module, data: Data, method: Method | None, activation: int, 
     verb = "capture" if method is None else f"quantize by {method.name}"
     print(f"  {verb}: at least {least / GB:.1f} GB of {budget} GB ({told}, largest activation {activation / GB:.2f})")
     fits = least <= budget * GB
-    if gpu and not held["learning"]:
-        # Searches run on the CPU but for copies in float32; a weight that is moved there for a forward has 16 bits.
-        on = held["weight"] // 2 + max(held["input"], held["block"] + 2 * held["linears"], held["gradients"]) + activation
+    if gpu:
+        # Methods search and errors are measured in main memory; a weight that is moved to the GPU for a forward has 16 bits.
+        on = held["weight"] // 2 + max(held["input"], held["gradients"]) + activation
         fits &= on <= SPARE * gpu * GB
         spare = SPARE * gpu
         print(f"    on a GPU of {gpu} GB: weights {gpu - spare:.0f} GB, the rest elsewhere, and {on / GB:.1f} of {spare:.0f} GB")
