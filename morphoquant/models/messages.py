@@ -13,7 +13,7 @@ from morphoquant.core.errors import BatchError
 from morphoquant.core.modality import Modality
 from morphoquant.data.resample import resampled
 from morphoquant.data.sample import SAMPLE_RATE, Part, Sample
-from morphoquant.models.shared_placeholder import STANDS_FOR, SharedPlaceholder, Talk
+from morphoquant.models.shared_placeholder import STANDS_FOR, SharedPlaceholder, Talk, visual_kinds
 
 # What processors and templates raise at samples that they cannot take.
 _REFUSALS = (ValueError, TypeError, ImportError, LookupError, ArithmeticError, AttributeError, RuntimeError, TemplateError)
@@ -61,7 +61,9 @@ class MessageEncoder:
         if not samples:
             raise BatchError("there is no sample to encode: give at least one.")
         talks, names = [self._messages(sample, answers) for sample in samples], [sample.id for sample in samples]
-        more = {} if self.shared is None else self.shared.options(talks, names[0])
+        more = self._chosen(talks)
+        if self.shared is not None:
+            more |= self.shared.options(talks, names[0])
         opened = all(talk[-1]["role"] == "user" for talk in talks)
         tokenizer = self.tokenizer
         if tokenizer.pad_token is None:
@@ -88,6 +90,11 @@ class MessageEncoder:
     def refusal(self, sample: Sample) -> str | None:
         """Why the model does not take a sample's media together, in one sentence; absent where it does."""
         return None if self.shared is None else self.shared.refusal(sample.modalities, sample.id)
+
+    def _chosen(self, talks: list[Talk]) -> dict[str, bool]:
+        """The frames of a sample are chosen already: Qwen3-VL's processor would keep four of sixteen."""
+        videos = any(Modality.VIDEO in visual_kinds(talk) for talk in talks)
+        return {"do_sample_frames": False} if videos and getattr(self.processor, "video_processor", None) is not None else {}
 
     @property
     def tokenizer(self) -> Any:

@@ -71,12 +71,10 @@ class SharedPlaceholder:
         Raises:
             BatchError: they hold images and videos, and cannot.
         """
-        held = {kind for talk in talks for kind in _kinds(talk)}
+        held = {kind for talk in talks for kind in visual_kinds(talk)}
         if sentence := self.refusal(held, name):
             raise BatchError(sentence)
-        # The frames of a sample are chosen already.
-        chosen = {"do_sample_frames": False} if Modality.VIDEO in held else {}
-        return {**chosen, f"return_{LAID_OUT}": True} if len(held) > 1 else chosen
+        return {f"return_{LAID_OUT}": True} if len(held) > 1 else {}
 
     def labels(self, batch: Mapping[str, Any], talks: Sequence[Talk], names: Sequence[str], tokenizer: Any) -> Tensor:
         """`STANDS_FOR` of a batch.
@@ -93,7 +91,7 @@ class SharedPlaceholder:
         found = torch.zeros(batch["input_ids"].shape, dtype=torch.int8)
         mark, told = tokenizer.convert_ids_to_tokens(self.id), batch.get(LAID_OUT) or [()] * len(talks)
         for row, here, talk, media, name in zip(found, batch["input_ids"] == self.id, talks, told, names, strict=True):
-            kinds = set(_kinds(talk))
+            kinds = set(visual_kinds(talk))
             if len(kinds) > 1:
                 placed = [_place(one["type"]) for one in media for _ in range(one["replacement"].count(mark))]
                 if len(placed) != int(here.sum()):
@@ -137,7 +135,8 @@ def pass_over(model: nn.Module) -> None:
     model.forward = forward
 
 
-def _kinds(talk: Talk) -> list[str]:
+def visual_kinds(talk: Talk) -> list[str]:
+    """Modality of each picture and video, in order."""
     return [part["type"] for turn in talk for part in turn["content"] if part["type"] in VISUAL]
 
 
