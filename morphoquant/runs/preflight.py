@@ -9,7 +9,8 @@ A model of shapes alone is enough (`models.load.load(weights=False)`). Predictio
                  questions, all rows that share a forward, without the head, which gives their last tokens alone
     quantised    4 bytes a weight in scope for each set of quantised weights that is held at once
     beside       what the verb keeps of the model's inside: keys and values of questions, or hidden states and attention
-    disk         the statistics once for each shard of samples, before compression
+    disk         the statistics once for each shard of samples, before compression; under a memory budget also what is set aside:
+                 the statistics of one shard more, and quantised weights that questions are put to
     device       on a device other than the CPU: all but the statistics, and its counters of the histograms
 
 Under a memory budget (`runs.budget`) no more than that is taken, or than is held whole in any case (`runs.least`): weights are
@@ -190,19 +191,21 @@ def preflight(
     widest = {part: max((max(widths[name]) for name in linears if parts[name] is part), default=0) for part in _BODY}
     quantised = {name: linears[name] for name in linears if name in runs and parts[name] in scope}
     activation = 4 * max(data.tokens * max(widest.values()), rows * data.asked * widest[Component.LANGUAGE])
-    least = 0
+    least, sets = 0, min(len(specs), at_once or len(specs))
+    weights = 4 * sets * sum(module.weight.numel() for module in quantised.values())
+    aside = 0 if budget is None else held + (weights if data.asked else 0)
     if methods is not None:
-        fitted = Fitted.of(list(quantised), min(len(specs), at_once or len(specs)), methods, data.tokens, weight_bytes)
+        fitted = Fitted.of(list(quantised), sets, methods, data.tokens, weight_bytes)
         largest = max(parameter.numel() for parameter in model.parameters())
         least = least_budget(held_whole(widths, parts, largest, data.modalities, keep_rows, fitted), activation)
     found = Preflight(
         weights=weight_bytes * sum(parameter.numel() for parameter in model.parameters()) if meta else 0,
         statistics=held + waits,
         activation=activation,
-        quantised=4 * min(len(specs), at_once or len(specs)) * sum(module.weight.numel() for module in quantised.values()),
+        quantised=weights,
         beside=dict(beside or {}),
         memory=psutil.virtual_memory().available if memory is None else memory,
-        disk=held * captures * -(-data.samples // SHARD),
+        disk=held * captures * -(-data.samples // SHARD) + aside,
         disk_free=_free(cache) if disk_free is None else disk_free,
         counters=4 * BIN_COUNT * channels_of(widths, parts, data.modalities) if held and device_memory is not None else 0,
         device_memory=device_memory,

@@ -131,6 +131,15 @@ def test_a_modality_without_data_is_a_warning_and_no_refusal(small, tmp_path):
     assert not found(small, tmp_path).warnings and not found(small, tmp_path, {Modality.TEXT}, keep_rows=None).warnings
 
 
+def test_a_budget_needs_disk_for_what_it_sets_aside(small, tmp_path):
+    specs, scope = [QuantSpec.parse("w4a4"), QuantSpec.parse("w8a8")], (Component.LANGUAGE,)
+    free, bound = (found(small, tmp_path, specs=specs, scope=scope, budget=budget).disk for budget in (None, 10**9))
+    assert bound == 2 * free > 0
+    asked = Data("some data", 8, frozenset(ALL), 100, asked=50)
+    told = preflight(small.model, ALL, asked, tmp_path, keep_rows=None, specs=specs, scope=scope, budget=10**9, **PLENTY)
+    assert told.disk == told.quantised > 0
+
+
 def test_too_little_memory_or_disk_is_a_refusal_with_the_figures(small, tmp_path):
     plenty = found(small, tmp_path)
     assert not plenty.problems and not found(small, tmp_path, memory=plenty.needed, disk_free=plenty.disk).problems
