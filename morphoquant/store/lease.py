@@ -22,6 +22,8 @@ BEAT = 10.0
 LIFE = 60.0
 # Seconds between two looks at another's lease.
 _LOOK = 1.0
+# Seconds in which another who waited too may still remove what it takes for the dead one's.
+_SETTLE = 2.0
 
 
 class Lease:
@@ -92,7 +94,12 @@ class Lease:
                 return False
             if self._read() == found:  # and no other who waited was faster
                 self._path.unlink(missing_ok=True)
-        return objects.create(key, self._sign())
+        if not objects.create(key, self._sign()):
+            return False
+        if self._seen[0] is not None:
+            time.sleep(_SETTLE)
+            return self._is_own(self._read())
+        return True
 
     def _renew(self) -> None:
         while not self._ended.wait(BEAT):

@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 from filelock import Timeout
@@ -23,6 +24,7 @@ def quick(monkeypatch):
     monkeypatch.setattr(lease, "BEAT", 0.05)
     monkeypatch.setattr(lease, "LIFE", 0.3)
     monkeypatch.setattr(lease, "_LOOK", 0.02)
+    monkeypatch.setattr(lease, "_SETTLE", 0.1)
 
 
 @pytest.fixture
@@ -67,6 +69,38 @@ def test_who_takes_over_from_the_dead_waits_one_life_whatever_the_clocks_say(qui
     first.release()
     second.confirm()
     second.release()
+
+
+def test_of_two_who_wait_for_the_dead_one_holds(quick, path):
+    """The slower one looks, the faster one takes over, and the slower one removes what it takes for the dead one's."""
+    dead, faster, slower = Lease(path), Lease(path), Lease(path)
+    dead.acquire(0)
+    die(dead)
+    assert not faster._taken() and not slower._taken()
+    time.sleep(0.35)
+    looks, holding = [], []
+
+    def hurry() -> None:
+        with suppress(Timeout):
+            faster.acquire(0.8)
+            holding.append(faster)
+
+    thread = threading.Thread(target=hurry)
+
+    def look() -> bytes | None:
+        looks.append(found := Lease._read(faster))
+        if len(looks) == 2:
+            thread.start()
+            while not faster._is_own(Lease._read(faster)):
+                time.sleep(0.01)
+        return found
+
+    slower._read = look
+    slower.acquire(5)
+    thread.join()
+    assert looks[0] == looks[1] and not holding
+    slower.confirm()
+    slower.release()
 
 
 def test_whether_somebody_holds_a_lease_is_seen_by_its_signs_and_by_no_clock(quick, path):
