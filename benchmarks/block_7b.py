@@ -29,17 +29,24 @@ def thinker(blocks: int, hidden: int, intermediate: int, dtype: torch.dtype) -> 
     text = text_config(VOCABULARY, hidden, intermediate, blocks, (_HEADS, _KEY_HEADS))
     tower = {"depth": 1, "num_heads": 2, "hidden_size": 32, "out_hidden_size": hidden, "intermediate_size": 48}
     audio = {"d_model": 32, "encoder_layers": 1, "encoder_attention_heads": 2, "encoder_ffn_dim": 48, "output_dim": hidden}
+    parts = {"text_config": text, "vision_config": tower | {"fullatt_block_indexes": [0]}, "audio_config": audio}
+    return thinker_of(parts, (_IMAGE, _AUDIO, _VIDEO), (_VISION_START, _AUDIO_START)).to(dtype).eval()
+
+
+def thinker_of(
+    parts: dict[str, dict], media: tuple[int, int, int], starts: tuple[int, int]
+) -> Qwen2_5OmniThinkerForConditionalGeneration:
+    """The model of configs of its parts, with the ids of image, audio and video, and those before something seen or heard."""
+    image, audio, video = media
     config = Qwen2_5OmniThinkerConfig(
-        text_config=text,
-        vision_config=tower | {"fullatt_block_indexes": [0]},
-        audio_config=audio,
-        image_token_index=_IMAGE,
-        audio_token_index=_AUDIO,
-        video_token_index=_VIDEO,
-        vision_start_token_id=_VISION_START,
-        audio_start_token_id=_AUDIO_START,
+        **parts,
+        image_token_index=image,
+        audio_token_index=audio,
+        video_token_index=video,
+        vision_start_token_id=starts[0],
+        audio_start_token_id=starts[1],
     )
-    return Qwen2_5OmniThinkerForConditionalGeneration(config).to(dtype).eval()
+    return Qwen2_5OmniThinkerForConditionalGeneration(config)
 
 
 def batch(tokens: int, sequences: int) -> dict[str, Tensor]:

@@ -1,10 +1,9 @@
 """Qwen2.5-Omni-7B's thinker at its true size, towers, embeddings and head among it, and a sample that holds all it takes."""
 
 import torch
-from block_7b import text_config
+from block_7b import text_config, thinker_of
 from torch import Tensor
 from transformers import Qwen2_5OmniThinkerForConditionalGeneration
-from transformers.models.qwen2_5_omni.configuration_qwen2_5_omni import Qwen2_5OmniThinkerConfig
 
 VOCABULARY = 152064
 _AUDIO, _AUDIO_START, _AUDIO_END = 151646, 151647, 151648
@@ -19,18 +18,8 @@ def whole_thinker() -> Qwen2_5OmniThinkerForConditionalGeneration:
     """The model, with random weights, or none where the default device is "meta"."""
     vision = dict(depth=32, hidden_size=1280, intermediate_size=3420, num_heads=16, out_hidden_size=3584)
     audio = dict(d_model=1280, encoder_layers=32, encoder_attention_heads=20, encoder_ffn_dim=5120, output_dim=3584)
-    text = text_config(VOCABULARY, 3584, 18944, 28, (28, 4))
-    config = Qwen2_5OmniThinkerConfig(
-        text_config=text,
-        vision_config=vision,
-        audio_config=audio,
-        image_token_index=_IMAGE,
-        audio_token_index=_AUDIO,
-        video_token_index=_VIDEO,
-        vision_start_token_id=_VISION_START,
-        audio_start_token_id=_AUDIO_START,
-    )
-    return Qwen2_5OmniThinkerForConditionalGeneration(config).eval()
+    parts = {"text_config": text_config(VOCABULARY, 3584, 18944, 28, (28, 4)), "vision_config": vision, "audio_config": audio}
+    return thinker_of(parts, (_IMAGE, _AUDIO, _VIDEO), (_VISION_START, _AUDIO_START)).eval()
 
 
 def whole_batch(tokens: int, dtype: torch.dtype) -> dict[str, Tensor]:
